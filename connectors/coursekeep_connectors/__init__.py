@@ -1,0 +1,1 @@
+"""The connectors and course sources that come with Coursekeep, registered like a stranger's."""

@@ -1,0 +1,1 @@
+"""The service: everything that runs. Nobody imports it from outside."""

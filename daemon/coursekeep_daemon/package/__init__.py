@@ -1,0 +1,1 @@
+"""The package: the only package that knows the format."""

@@ -1,0 +1,88 @@
+"""The public API of Coursekeep: what an author of connectors needs, and nothing else."""
+
+from coursekeep.connector import Connector, ConnectorSettings
+from coursekeep.errors import (
+    ConnectorError,
+    CoursekeepError,
+    CredentialsNeeded,
+    ForeignHost,
+    MalformedAnswer,
+    NoAccess,
+    NotFound,
+    RetryLater,
+    SettingsError,
+    StopRun,
+    Unavailable,
+)
+from coursekeep.hookspecs import hookimpl
+from coursekeep.http import Answer, Dialect, Download, Governor, LmsClient, Page
+from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
+from coursekeep.records import (
+    CheckStep,
+    Course,
+    CourseQuery,
+    EndOf,
+    Expected,
+    FileAuth,
+    Gap,
+    GapReason,
+    NativeExport,
+    Part,
+    RawPage,
+    Record,
+    RemoteFile,
+    Term,
+)
+from coursekeep.redaction import ALWAYS, Redaction
+from coursekeep.retry import NO_RETRY, RetryPolicy
+from coursekeep.source import CourseSource, Outcome, Selection, SourceContext, SourceParams
+
+__all__ = [
+    "ALWAYS",
+    "MODELS",
+    "NO_RETRY",
+    "SCHEMA_VERSION",
+    "Answer",
+    "CheckStep",
+    "Connector",
+    "ConnectorError",
+    "ConnectorSettings",
+    "Course",
+    "CourseQuery",
+    "CourseSource",
+    "CoursekeepError",
+    "CredentialsNeeded",
+    "Dialect",
+    "Download",
+    "EndOf",
+    "Expected",
+    "FileAuth",
+    "ForeignHost",
+    "Gap",
+    "GapReason",
+    "Governor",
+    "Kind",
+    "KindModel",
+    "LmsClient",
+    "MalformedAnswer",
+    "NativeExport",
+    "NoAccess",
+    "NotFound",
+    "Outcome",
+    "Page",
+    "Part",
+    "RawPage",
+    "Record",
+    "Redaction",
+    "RemoteFile",
+    "RetryLater",
+    "RetryPolicy",
+    "Selection",
+    "SettingsError",
+    "SourceContext",
+    "SourceParams",
+    "StopRun",
+    "Term",
+    "Unavailable",
+    "hookimpl",
+]

@@ -1,0 +1,131 @@
+"""The contract of a connector: what an LMS must be able to tell.
+
+A connector is a class that speaks to one kind of LMS. The framework makes one object per integration and uses it as an
+asynchronous context manager. Connectors read; they never change an LMS, except to ask it for an export of a course.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from coursekeep.http import LmsClient
+from coursekeep.records import CheckStep, Course, CourseQuery, Part, RemoteFile, Term
+from coursekeep.redaction import Redaction
+from coursekeep.retry import RetryPolicy
+
+__all__ = ["Connector", "ConnectorSettings"]
+
+
+class ConnectorSettings(BaseModel):
+    """Settings that every connector over HTTP has. Forms, reference docs and log redaction are made from the model.
+
+    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(
+        title="Address", description="Address of the LMS, for example https://canvas.example.edu.", pattern="^https?://"
+    )
+    token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
+    max_concurrency: int = Field(
+        4, ge=1, le=256, title="Requests at once", description="Most requests in flight to this LMS at one time."
+    )
+    timeout: float = Field(
+        60.0, gt=0, title="Time-out", description="Seconds without a byte after which a request counts as failed."
+    )
+    contact: str = Field(
+        "", title="Contact", description="Mail or web address sent in the User-Agent, so that the LMS's staff can ask."
+    )
+    file_hosts: tuple[str, ...] = Field(
+        (),
+        title="File hosts",
+        description="Hosts that files may be redirected to. Empty allows any host; credentials never go along.",
+    )
+
+
+S = TypeVar("S", bound=ConnectorSettings)
+
+
+class Connector(ABC, Generic[S]):
+    """Base of all connectors. Subclass it with its settings: `class Canvas(Connector[CanvasSettings])`."""
+
+    #: name in settings.toml, lower case
+    name: ClassVar[str]
+    #: name for people
+    title: ClassVar[str]
+    Settings: ClassVar[type[ConnectorSettings]] = ConnectorSettings
+    #: what never to keep, besides `coursekeep.redaction.ALWAYS`
+    redactions: ClassVar[tuple[Redaction, ...]] = ()
+
+    def __init__(
+        self,
+        settings: S,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Take settings, and for tests a transport and a policy that never sleeps. Opens no connection."""
+        self.settings = settings
+        self.client = self.make_client(transport=transport, retry=retry or RetryPolicy())
+
+    @abstractmethod
+    def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
+        """Make the client with this LMS's authentication, paging, throttling and reading of errors."""
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.client.__aexit__(*exc)
+
+    @abstractmethod
+    def check(self) -> AsyncIterator[CheckStep]:
+        """Yield named steps: address reachable, credentials valid, account visible, permissions present.
+
+        A failed step says what to do. Steps that make no sense after a failed one are left out. Raises nothing.
+        """
+
+    @abstractmethod
+    def terms(self) -> AsyncIterator[Term]:
+        """Yield all terms, without those the LMS counts as deleted.
+
+        Raises `CredentialsNeeded`, `NoAccess`, `RetryLater`, `MalformedAnswer`.
+        """
+
+    @abstractmethod
+    def courses(self, query: CourseQuery) -> AsyncIterator[Course]:
+        """Yield the courses for a query, each once, in a stable order.
+
+        Raises as `terms`; `NotFound` where a term or account of the query does not exist.
+        """
+
+    @abstractmethod
+    async def course(self, course_id: str) -> Course | None:
+        """Return one course by LMS id, or by SIS id with the prefix `sis:`; None where it does not exist.
+
+        Raises `NoAccess` where it exists but may not be read; else as `terms`.
+        """
+
+    @abstractmethod
+    def export(self, course: Course) -> AsyncIterator[Part]:
+        """Yield every part of the course, in any order, streaming: never a whole course in memory.
+
+        What cannot be captured is a `Gap`, not an exception. Raises `NotFound` where the course vanished meanwhile,
+        `NoAccess` where the course as a whole may not be read, `CredentialsNeeded`, `RetryLater` where the LMS
+        cannot answer now (the whole export is repeated later), `MalformedAnswer` where even the course makes no sense.
+        """
+
+    async def refresh_file(self, file: RemoteFile) -> RemoteFile | None:
+        """Return the file with a fresh address where the old one has expired; None where there is no other."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the source in packages: connector and address, without secrets."""
+        return {"connector": self.name, "base_url": self.settings.base_url}
