@@ -1,0 +1,55 @@
+# Coursekeep: `make demo` and `make test` need Python 3.11+, pip and make, nothing else.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PROJECTS := $(wildcard pyproject.toml contrib/*/pyproject.toml)
+PYTEST_ARGS ?= -n auto --dist worksteal
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: $(INSTALLED) ## archive the ended courses of a small LMS, on embedded defaults, and verify every package
+	$(BIN)/coursekeep demo $(DEMO_ARGS)
+
+test: $(INSTALLED) ## run all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(INSTALLED) ## lint, check formatting, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
+	$(UV) lock --upgrade
+	$(UV) export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --format requirements-txt --output-file requirements.lock
+
+clean: ## remove what the other targets made
+	rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Coursekeep needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+
+$(INSTALLED): $(UV) requirements.lock $(PROJECTS)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
+	@touch $@
