@@ -1,0 +1,37 @@
+"""Run the benchmarks that are named, or all: `python -m bench [http] [download] [store] [memory] [campus]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from bench.campus import measure_campus
+from bench.http import measure_downloads, measure_requests
+from bench.memory import measure_memory
+from bench.store import measure_store
+from bench.table import Measurement, show
+
+BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
+    "http": measure_requests,
+    "download": measure_downloads,
+    "store": measure_store,
+    "memory": measure_memory,
+    "campus": measure_campus,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run benchmarks, print one table; 2 where a name is unknown. A missed ratio is printed, not an error."""
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.stderr.write(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}\n")
+        return 2
+    rows: list[Measurement] = []
+    for name in names or BENCHMARKS:
+        sys.stderr.write(f"measuring {name} ...\n")
+        rows += BENCHMARKS[name]()
+    show(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

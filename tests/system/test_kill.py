@@ -1,0 +1,70 @@
+"""SIGKILL at random moments: nothing lost, nothing half, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from fakes.daemon_process import CampusProcess, DaemonProcess
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+
+
+def payloads(archive: Path) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
+    """Return per object its versions and the content of its head, without what tells when and by whom it was made."""
+    found = {}
+    for inventory in archive.rglob("0=ocfl_object_1.1"):
+        facts = json.loads((inventory.parent / "inventory.json").read_text())
+        state = facts["versions"][facts["head"]]["state"]
+        content = {
+            digest: sorted(path for path in paths if path.startswith(("data/records/", "data/files/", "data/native/")))
+            for digest, paths in state.items()
+        }
+        found[facts["id"]] = (sorted(facts["versions"]), {k: v for k, v in sorted(content.items()) if v})
+    return found
+
+
+def test_killed_at_twenty_random_moments_every_course_ends_with_the_same_package(tmp_path: Path) -> None:
+    """A run whose daemon is killed 20 times ends with the packages of an undisturbed run, none half, none twice."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    request = ("end_date", {"before": "2026-01-01"})
+    with CampusProcess.running("--no-throttle", "--delay-ms", "20") as campus:
+        token = campus.tokens["admin"]
+        calm = DaemonProcess(tmp_path / "calm", campus.url, token)
+        with calm.running():
+            undisturbed = calm.finished(calm.start_run(*request))
+
+        killed = DaemonProcess(tmp_path / "killed", campus.url, token, {"engine": "max_attempts = 100"})
+        killed.start()
+        run = killed.start_run(*request)
+        kills = 0
+        while kills < KILLS:
+            moment = dice.uniform(0.0, 1.0)
+            try:
+                assert killed.process is not None
+                killed.process.wait(moment)
+            except TimeoutError:
+                pass
+            except Exception as error:
+                if type(error).__name__ != "TimeoutExpired":
+                    raise
+            killed.kill()
+            kills += 1
+            killed.start()
+        disturbed = killed.finished(run)
+        items = killed.items(run)
+        report = killed.cli("package", "verify", str(killed.archive), "--json")
+        killed.stop()
+
+    assert disturbed["counts"] == undisturbed["counts"]
+    assert disturbed["counts"]["completed"] == len(items) > 15
+    assert payloads(killed.archive) == payloads(calm.archive)
+    assert all(versions == ["v1"] for versions, _ in payloads(killed.archive).values())
+    assert json.loads(report.stdout)["valid"] is True
+    assert max(item["attempts"] for item in items) > 1
