@@ -35,7 +35,7 @@ format: $(INSTALLED) ## format the code
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
-	$(BIN)/python -m bench $(BENCH_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
 
 lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
 	$(UV) lock --upgrade
