@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from coursekeep.addresses import host_of, name_call, parse
+from coursekeep.addresses import host_of, is_absolute, name_call, parse
 from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, ForeignHost, MalformedAnswer, NoAccess, RetryLater
@@ -68,7 +68,7 @@ class Downloader:
             )
 
     def _first(self, address: str) -> httpx.URL:
-        if "://" not in address.split("?", 1)[0]:
+        if not is_absolute(address):
             return self._site.address(address)
         return self._allowed(parse(address, "GET"), "GET")
 

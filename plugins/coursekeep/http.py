@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -28,6 +28,9 @@ from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
 from coursekeep.transport import LmsTransport
+
+if TYPE_CHECKING:
+    from coursekeep.connector import ConnectorSettings
 
 __all__ = [
     "Answer",
@@ -93,6 +96,27 @@ class LmsClient:
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
+
+    @classmethod
+    def for_settings(
+        cls,
+        settings: ConnectorSettings,
+        dialect: Dialect,
+        *,
+        retry: RetryPolicy,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Make the client that a connector's settings describe."""
+        return cls(
+            settings.base_url,
+            dialect,
+            retry=retry,
+            max_concurrency=settings.max_concurrency,
+            timeout=settings.timeout,
+            contact=settings.contact,
+            file_hosts=settings.file_hosts,
+            transport=transport,
+        )
 
     @property
     def governor(self) -> Governor:

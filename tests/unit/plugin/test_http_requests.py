@@ -341,3 +341,23 @@ def test_post_is_not_repeated_by_redirect(server):
 
     assert post(server, redirect("/progress", 303)).body == {"id": 2}
     assert [(seen.method, seen.body) for seen in server.requests[1:]] == [("GET", "")]
+
+
+def test_closed_client_may_be_opened_again(server):
+    """A client that was closed opens new connections when it is used again, also in another event loop."""
+    server.on("/x", answer_json({"id": 1}))
+    client = make_client(server.url)
+
+    async def main():
+        async with client:
+            return (await client.get("/x")).body
+
+    assert run(main()) == {"id": 1}
+    assert run(main()) == {"id": 1}
+
+
+def test_address_within_a_path_is_no_address(server):
+    """A path or query that holds an address is a path of the LMS all the same."""
+    server.on("/go/http://other.example/", answer_json({"id": 1}))
+
+    assert get(server, "/go/http://other.example/?back=http://x.example").body == {"id": 1}
