@@ -74,12 +74,12 @@ class Assignments:
         reviews: list[Json] = []
         if item.get("has_overrides") is True and not overrides:
             async for part in reading.guarded(
-                _overrides(reading, item, overrides), Kind.ASSIGNMENTS, id=_id(item), count=0
+                _overrides(reading, item, overrides), Kind.ASSIGNMENTS, of=_id(item), count=0
             ):
                 yield part
         if item.get("peer_reviews") is True:
             async for part in reading.guarded(
-                _reviews(reading, item, reviews), Kind.ASSIGNMENTS, id=_id(item), count=0
+                _reviews(reading, item, reviews), Kind.ASSIGNMENTS, of=_id(item), count=0
             ):
                 yield part
         for part in reading.mapped(Kind.ASSIGNMENTS, item, lambda found: _record(found, overrides, reviews)):
@@ -163,7 +163,7 @@ async def rubrics(reading: Reading) -> Parts:
 async def _guarded_rubric(reading: Reading, item: Json) -> Parts:
     """Read a rubric whole; where that fails, keep what the list said and name the assessments as missing."""
     full: list[Json] = []
-    async for part in reading.guarded(_full_rubric(reading, item, full), Kind.RUBRICS, id=_id(item), count=0):
+    async for part in reading.guarded(_full_rubric(reading, item, full), Kind.RUBRICS, of=_id(item), count=0):
         yield part
     for part in reading.mapped(Kind.RUBRICS, full[0] if full else item, _rubric):
         yield part

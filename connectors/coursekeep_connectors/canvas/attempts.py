@@ -43,7 +43,7 @@ class QuizAttempts:
     async def load(self) -> Parts:
         """Read the quiz's own list; without it the history still has the answers."""
         self._reading.expect(Kind.QUIZ_ATTEMPTS, 0)
-        async for part in self._reading.guarded(self._load(), Kind.QUIZ_ATTEMPTS, id=f"quiz-{self.quiz_id}", count=0):
+        async for part in self._reading.guarded(self._load(), Kind.QUIZ_ATTEMPTS, of=f"quiz-{self.quiz_id}", count=0):
             yield part
 
     async def _load(self) -> Parts:
@@ -103,7 +103,7 @@ class QuizAttempts:
         answers: list[Json] = []
         attempt_id = f"{self.quiz_id}-{who}-{number}"
         questions = self._questions(item, number, answers)
-        async for part in self._reading.guarded(questions, Kind.QUIZ_ATTEMPTS, id=attempt_id, count=0):
+        async for part in self._reading.guarded(questions, Kind.QUIZ_ATTEMPTS, of=attempt_id, count=0):
             yield part
         for part in self._mapped(who, number, {"submission_data": answers}, None):
             yield part

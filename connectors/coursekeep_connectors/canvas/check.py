@@ -1,4 +1,4 @@
-"""What an operator is told before the first course: does the address answer, is the token good, are its rights enough?"""
+"""What an operator is told before the first course: does the address answer, is the token good and strong enough?"""
 
 from __future__ import annotations
 

@@ -7,13 +7,22 @@ refused User-Agent. What happens next differs for each, so the body and headers 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 
-from coursekeep import ConnectorError, CredentialsNeeded, MalformedAnswer, NoAccess, NotFound, RetryLater, Unavailable
+from coursekeep import (
+    BearerDialect,
+    ConnectorError,
+    CredentialsNeeded,
+    MalformedAnswer,
+    NoAccess,
+    NotFound,
+    RetryLater,
+    Unavailable,
+    next_link,
+    retry_after,
+)
 
 __all__ = ["CanvasDialect"]
 
@@ -22,15 +31,8 @@ _BUCKET = 600.0
 _THROTTLED = "rate limit exceeded"
 
 
-class CanvasDialect:
-    """Canvas's dialect; holds the token."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def authorization(self) -> Mapping[str, str]:
-        """Return the bearer header."""
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+class CanvasDialect(BearerDialect):
+    """Canvas's dialect: bearer token, Link header, and errors of many shapes."""
 
     def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
         """Judge an answer by status, body and WWW-Authenticate."""
@@ -46,13 +48,13 @@ class CanvasDialect:
         if status == 429:
             return _throttled(response, where)
         if status == 408 or status >= 500:
-            return RetryLater(f"Canvas answered {status}", where=where, status=status, after=_retry_after(response))
+            return RetryLater(f"Canvas answered {status}", where=where, status=status, after=retry_after(response))
         said = _message(response) or "no reason given"
         return MalformedAnswer(f"Canvas refused the request with {status}: {said}", where=where, status=status)
 
     def next_page(self, response: httpx.Response, body: Any) -> str | None:
         """Return the opaque `rel="next"` address; outcome results carry theirs in `meta`."""
-        link = response.links.get("next", {}).get("url")
+        link = next_link(response)
         if link:
             return link
         meta = body.get("meta") if isinstance(body, dict) else None
@@ -102,16 +104,8 @@ def _missing(response: httpx.Response, where: str) -> ConnectorError:
 def _throttled(response: httpx.Response, where: str) -> RetryLater:
     status = response.status_code
     return RetryLater(
-        "Canvas asks for fewer requests", where=where, status=status, after=_retry_after(response), throttled=True
+        "Canvas asks for fewer requests", where=where, status=status, after=retry_after(response), throttled=True
     )
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Read Retry-After in seconds: Canvas sends none, but gateways before it do."""
-    try:
-        return max(0.0, float(response.headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None
 
 
 def _message(response: httpx.Response) -> str:

@@ -132,7 +132,7 @@ async def _child(reading: Reading, parent_id: str, child: Json) -> Parts:
     space = Space(base=f"/api/v1/groups/{group_id}", group_id=group_id)
     found: list[Json] = []
     async for part in reading.guarded(
-        _fetched(reading, space, child_id, found), Kind.DISCUSSIONS, id=child_id, count=1
+        _fetched(reading, space, child_id, found), Kind.DISCUSSIONS, of=child_id, count=1
     ):
         yield part
     if not found:
@@ -150,7 +150,7 @@ async def _fetched(reading: Reading, space: Space, topic_id: str, found: list[Js
 
 async def _guarded_replies(reading: Reading, space: Space, item: Json, topic_id: str) -> Parts:
     """Yield the replies; where they may not be read, say how many Canvas counts."""
-    async for part in reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, id=f"topic-{topic_id}"):
+    async for part in reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, of=f"topic-{topic_id}"):
         if isinstance(part, Gap) and part.count is None:
             yield replace(part, count=_noted(reading, item.get("discussion_subentry_count")))
         else:

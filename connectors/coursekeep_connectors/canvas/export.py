@@ -51,9 +51,9 @@ async def _about(reading: Reading, item: Json) -> Parts:
     """The course itself."""
     guarded = reading.guarded
     for stream in (
-        guarded(shell.shell(reading, item), Kind.SETTINGS, id="course", count=0),
+        guarded(shell.shell(reading, item), Kind.SETTINGS, of="course", count=0),
         shell.configuration(reading),
-        guarded(shell.gradebook_columns(reading), Kind.SETTINGS, id="custom_gradebook_columns", count=0),
+        guarded(shell.gradebook_columns(reading), Kind.SETTINGS, of="custom_gradebook_columns", count=0),
     ):
         async for part in stream:
             yield part
@@ -79,8 +79,8 @@ async def _contents(reading: Reading, item: Json) -> Parts:
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
         for stream in (
-            guarded(files.files(reading, space), Kind.FILES, id=mark, listing=True),
-            guarded(pages.pages(reading, space), Kind.PAGES, Kind.PAGE_REVISIONS, id=mark, listing=True),
+            guarded(files.files(reading, space), Kind.FILES, of=mark, listing=True),
+            guarded(pages.pages(reading, space), Kind.PAGES, Kind.PAGE_REVISIONS, of=mark, listing=True),
         ):
             async for part in stream:
                 yield part
@@ -92,9 +92,13 @@ async def _contents(reading: Reading, item: Json) -> Parts:
             yield part
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
-        async for part in guarded(discussions.discussions(reading, space), Kind.DISCUSSIONS, Kind.POSTS, id=mark, listing=True):
+        async for part in guarded(
+            discussions.discussions(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True
+        ):
             yield part
-        async for part in guarded(discussions.announcements(reading, space), Kind.DISCUSSIONS, Kind.POSTS, id=mark, listing=True):
+        async for part in guarded(
+            discussions.announcements(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True
+        ):
             yield part
     async for part in guarded(others.calendar(reading), Kind.CALENDAR_EVENTS):
         yield part

@@ -35,7 +35,7 @@ class Groups:
         group_id = ident(item)
         self.spaces.append(Space(base=f"/api/v1/groups/{group_id}", group_id=group_id))
         members: list[Json] = []
-        async for part in reading.guarded(_memberships(reading, group_id, members), Kind.GROUPS, id=group_id, count=0):
+        async for part in reading.guarded(_memberships(reading, group_id, members), Kind.GROUPS, of=group_id, count=0):
             yield part
         for user in objects(item.get("users")):
             reading.refer(user.get("id"), name=user.get("name"), sortable_name=user.get("sortable_name"))

@@ -50,7 +50,7 @@ class Modules:
             yield part
         listed = self._items(reading, item)
         module_id = f"module-{item.get('id')}"
-        async for part in reading.guarded(listed, Kind.STRUCTURE, id=module_id):
+        async for part in reading.guarded(listed, Kind.STRUCTURE, of=module_id):
             yield part
 
     async def _items(self, reading: Reading, module: Json) -> Parts:
@@ -126,7 +126,7 @@ async def progress(reading: Reading, students: list[str]) -> Parts:
 
 
 async def _guarded(reading: Reading, student: str) -> Parts:
-    async for part in reading.guarded(_progress(reading, student), Kind.COMPLETIONS, id=f"student-{student}"):
+    async for part in reading.guarded(_progress(reading, student), Kind.COMPLETIONS, of=f"student-{student}"):
         yield part
 
 

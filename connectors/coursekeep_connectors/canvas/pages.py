@@ -30,7 +30,7 @@ async def _page(reading: Reading, space: Space, item: Json) -> Parts:
     if space.group_id is None:
         reading.page_ids[slug] = page_id
     full: list[Json] = []
-    async for part in reading.guarded(_full(reading, space, page_id, slug, full), Kind.PAGES, id=page_id, count=0):
+    async for part in reading.guarded(_full(reading, space, page_id, slug, full), Kind.PAGES, of=page_id, count=0):
         yield part
     if not full:
         yield reading.raw(space.endpoint("page_list"), item)
@@ -38,7 +38,7 @@ async def _page(reading: Reading, space: Space, item: Json) -> Parts:
         yield part
     if reading.settings.page_revisions:
         revisions = _revisions(reading, space, page_id, slug)
-        async for part in reading.guarded(revisions, Kind.PAGE_REVISIONS, id=f"page-{page_id}"):
+        async for part in reading.guarded(revisions, Kind.PAGE_REVISIONS, of=f"page-{page_id}"):
             yield part
 
 
@@ -77,7 +77,7 @@ async def _revisions(reading: Reading, space: Space, page_id: str, slug: str) ->
             revision = f"{page_id}-{text(item.get('revision_id'))}"
             full: list[Json] = []
             fetched = _revision(reading, space, f"{url}/{text(item.get('revision_id'))}", revision, full)
-            async for part in reading.guarded(fetched, Kind.PAGE_REVISIONS, id=revision, count=0):
+            async for part in reading.guarded(fetched, Kind.PAGE_REVISIONS, of=revision, count=0):
                 yield part
             found = {**item, **(full[0] if full else {}), "id": revision}
             for part in reading.mapped(Kind.PAGE_REVISIONS, found, lambda seen: _revised(seen, page_id)):

@@ -38,7 +38,7 @@ async def _quiz(reading: Reading, item: Json) -> Parts:
     quiz_id = str(item.get("id"))
     groups: list[Json] = []
     questions = _questions(reading, item, groups)
-    async for part in reading.guarded(questions, Kind.QUIZ_QUESTIONS, id=f"quiz-{quiz_id}"):
+    async for part in reading.guarded(questions, Kind.QUIZ_QUESTIONS, of=f"quiz-{quiz_id}"):
         yield part
     for part in reading.mapped(Kind.QUIZZES, item, lambda found: _record(found, groups)):
         yield part
@@ -63,7 +63,7 @@ async def _questions(reading: Reading, quiz: Json, groups: list[Json]) -> Parts:
                 yield part
     for group_id in group_ids:
         fetched = _group(reading, f"{url}/groups/{group_id}", groups)
-        async for part in reading.guarded(fetched, Kind.QUIZZES, id=f"group-{group_id}", count=0):
+        async for part in reading.guarded(fetched, Kind.QUIZZES, of=f"group-{group_id}", count=0):
             yield part
 
 
@@ -135,7 +135,7 @@ async def _new_quiz(reading: Reading, ref: AssignmentRef) -> Parts:
         for part in reading.mapped(Kind.QUIZZES, item, lambda found: _new_record(found, ref)):
             yield part
         items = _new_items(reading, f"{url}/items", ref)
-        async for part in reading.guarded(items, Kind.QUIZ_QUESTIONS, id=f"new-{ref.id}"):
+        async for part in reading.guarded(items, Kind.QUIZ_QUESTIONS, of=f"new-{ref.id}"):
             yield part
     detail = "Canvas's API has no answers to New Quizzes; the scores are in the submissions"
     yield Gap(kind=Kind.QUIZ_ATTEMPTS, reason=GapReason.NOT_OFFERED, id=f"new-{ref.id}", detail=detail, count=None)

@@ -20,7 +20,6 @@ from coursekeep import (
     ConnectorError,
     Course,
     Expected,
-    ForeignHost,
     Gap,
     GapReason,
     Kind,
@@ -50,13 +49,13 @@ Parts = AsyncGenerator[Part, None]
 #: what a mapper raises when Canvas's object is not what it should be
 _NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
 
-_REASONS: dict[type[ConnectorError], GapReason] = {
-    Unavailable: GapReason.NOT_OFFERED,
-    NoAccess: GapReason.NO_ACCESS,
-    NotFound: GapReason.NOT_FOUND,
-    MalformedAnswer: GapReason.MALFORMED,
-    ForeignHost: GapReason.MALFORMED,
-}
+#: what each error means for the part it happened in
+_REASONS: tuple[tuple[type[ConnectorError], GapReason], ...] = (
+    (Unavailable, GapReason.NOT_OFFERED),
+    (NoAccess, GapReason.NO_ACCESS),
+    (NotFound, GapReason.NOT_FOUND),
+    (MalformedAnswer, GapReason.MALFORMED),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,11 +177,11 @@ class Reading:
     # -- guards
 
     async def guarded(
-        self, parts: Parts, *kinds: Kind, id: str | None = None, count: int | None = None, listing: bool = False
+        self, parts: Parts, *kinds: Kind, of: str | None = None, count: int | None = None, listing: bool = False
     ) -> Parts:
         """Yield the parts; what the LMS denies, lacks or garbles becomes one gap per kind, and the rest goes on.
 
-        With an `id` the guard is for one object (or, with `listing`, for a list of that object's), else for a list of
+        With `of` the guard is for one object (or, with `listing`, for a list of that object's), else for a list of
         the course's. A list that is switched off is empty, not a gap. Credentials and outages are not caught.
         """
         try:
@@ -190,14 +189,15 @@ class Reading:
                 async for part in stream:
                     yield part
         except (Unavailable, NoAccess, NotFound, MalformedAnswer) as error:
-            if isinstance(error, Unavailable) and (listing or id is None):
+            if isinstance(error, Unavailable) and (listing or of is None):
                 for kind in kinds:
                     self.expect(kind, 0, "switched off in the course")
                 return
-            if isinstance(error, NotFound) and id is None:
+            if isinstance(error, NotFound) and of is None:
                 await self.confirm()
+            reason = next(reason for kind_of, reason in _REASONS if isinstance(error, kind_of))
             for kind in kinds:
-                yield Gap(kind=kind, reason=_REASONS[type(error)], id=id, detail=str(error), count=count)
+                yield Gap(kind=kind, reason=reason, id=of, detail=str(error), count=count)
 
     async def confirm(self) -> None:
         """Make sure that the course is still there; raises `NotFound` where it vanished during the export."""

@@ -19,7 +19,7 @@ REDACTIONS: tuple[Redaction, ...] = (
     ),
     Redaction(
         name="canvas_file_addresses",
-        reason="Verifiers and preview addresses grant access and differ from reading to reading; the file itself is kept.",
+        reason="Verifiers and preview addresses grant access and differ at every reading; the file itself is kept.",
         keys=frozenset({"thumbnail_url", "canvadoc_session_url", "crocodoc_session_url"}),
         parameters=frozenset({"verifier", "blob", "hmac"}),
     ),

@@ -40,10 +40,10 @@ async def shell(reading: Reading, item: Json) -> Parts:
 async def configuration(reading: Reading) -> Parts:
     """Yield the parts of the configuration; one that a course does not have is left out."""
     for name in _OBJECTS:
-        async for part in reading.guarded(_object(reading, name), Kind.SETTINGS, id=name, count=0):
+        async for part in reading.guarded(_object(reading, name), Kind.SETTINGS, of=name, count=0):
             yield part
     for name in _LISTS:
-        async for part in reading.guarded(_list(reading, name), Kind.SETTINGS, id=name, count=0):
+        async for part in reading.guarded(_list(reading, name), Kind.SETTINGS, of=name, count=0):
             yield part
 
 

@@ -44,7 +44,7 @@ async def submissions(reading: Reading, refs: list[AssignmentRef]) -> Parts:
 
 async def _guarded(reading: Reading, ref: AssignmentRef) -> Parts:
     kinds = (Kind.SUBMISSIONS,) if ref.quiz_id is None else (Kind.SUBMISSIONS, Kind.QUIZ_ATTEMPTS)
-    async for part in reading.guarded(_of_assignment(reading, ref), *kinds, id=f"assignment-{ref.id}"):
+    async for part in reading.guarded(_of_assignment(reading, ref), *kinds, of=f"assignment-{ref.id}"):
         yield part
 
 
