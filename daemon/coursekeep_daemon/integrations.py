@@ -1,0 +1,67 @@
+"""From the settings to open connectors: one per integration, shared by all its runs."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import structlog
+
+from coursekeep import SettingsError
+from coursekeep_daemon.registry import Registry, Unknown
+from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.settings import Settings, connector_settings
+
+__all__ = ["open_integrations"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+async def open_integrations(
+    settings: Settings, registry: Registry, stack: AsyncExitStack
+) -> tuple[dict[str, Lms], dict[str, str]]:
+    """Open the connectors of all enabled integrations; `stack` closes them.
+
+    Returns those that can be worked with, and why others cannot. Raises `SettingsError` for what is wrong in the
+    settings. A plugin at fault stops nothing: its integrations cannot be worked with, and all others can.
+    """
+    opened: dict[str, Lms] = {}
+    unusable: dict[str, str] = {}
+    for name, integration in settings.integrations.items():
+        if not integration.enabled:
+            unusable[name] = "the integration is not enabled in the settings"
+            continue
+        try:
+            opened[name] = await _open(settings, registry, name, stack)
+        except Unknown as error:
+            unusable[name] = _excused(settings, registry, name, error)
+        except SettingsError as error:
+            registry.bad_settings(integration.connector, str(error))
+            raise
+        except Exception as error:  # plugin boundary: a connector may raise anything
+            log.exception("connector_failed", integration=name, connector=integration.connector)
+            unusable[name] = f"the connector {integration.connector} could not be opened: {type(error).__name__}"
+    return opened, unusable
+
+
+async def _open(settings: Settings, registry: Registry, name: str, stack: AsyncExitStack) -> Lms:
+    integration = settings.integrations[name]
+    connector_class = registry.connector(integration.connector)
+    own = connector_settings(settings, name, connector_class.Settings)
+    connector = await stack.enter_async_context(connector_class(own))
+    return Lms(
+        name=name,
+        id=integration.id or name,
+        connector=connector,
+        courses_at_once=integration.courses_at_once or settings.engine.concurrency,
+    )
+
+
+def _excused(settings: Settings, registry: Registry, name: str, error: Unknown) -> str:
+    """Say why an integration without connector must wait, if a plugin that failed may be to blame; else refuse it."""
+    failed = registry.failed()
+    if not failed:
+        raise settings.origin.error(("integrations", name, "connector"), str(error))
+    blamed = ", ".join(f"{plugin.name} ({plugin.reason})" for plugin in failed)
+    reason = f"{error}; plugins that could not be loaded: {blamed}"
+    log.error("integration_unusable", integration=name, reason=reason)
+    return reason
