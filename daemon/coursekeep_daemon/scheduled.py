@@ -36,9 +36,7 @@ _EDITABLE = {
 class ScheduledRuns:
     """Starts the runs of schedules, each time of each schedule once."""
 
-    def __init__(
-        self, *, store: Store, start_run: StartRun, check: Callable[[RunRequest], None], clock: Clock
-    ) -> None:
+    def __init__(self, *, store: Store, start_run: StartRun, check: Callable[[RunRequest], None], clock: Clock) -> None:
         self._store = store
         self._start_run = start_run
         self._check = check
@@ -88,12 +86,10 @@ class ScheduledRuns:
         name = fields["name"]
         if await self._store.schedule(name) is not None:
             raise BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")
-        usual = {"time_zone": "UTC", "source": "end_date", "params": {}, "ended_for": None, "ended_by": "course"}
+        usual: dict[str, Any] = {"time_zone": "UTC", "source": "end_date", "params": {}, "ended_for": None, "ended_by": "course"}
         usual |= {"include": [], "exclude": [], "on_existing": "skip", "enabled": True}
         given = {key: value for key, value in fields.items() if key in _EDITABLE}
-        schedule = Schedule(
-            **(usual | given), name=name, declared=False, created_by=by, created_at=self._clock()
-        )
+        schedule = Schedule(**(usual | given), name=name, declared=False, created_by=by, created_at=self._clock())
         return await self._keep(schedule, scheduler)
 
     async def update(self, name: str, changes: Mapping[str, Any], scheduler: Scheduler) -> Schedule:

@@ -17,5 +17,5 @@ class Backoff:
 
     def seconds(self, attempt: int, asked: float | None = None) -> float:
         """Return the wait after the given attempt (counted from 1); never less than the LMS asked for."""
-        doubled = min(self.longest, self.first * 2 ** min(attempt - 1, 30))
+        doubled = min(self.longest, self.first * 2.0 ** min(attempt - 1, 30))
         return max(doubled * random.uniform(0.5, 1.0), asked or 0.0)  # noqa: S311  # jitter, no secret

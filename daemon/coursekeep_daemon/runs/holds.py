@@ -72,13 +72,14 @@ class Holds:
             self._pauses.get((PauseLevel.ALL, ""))
             or self._pauses.get((PauseLevel.INTEGRATION, name))
             or self._pauses.get((PauseLevel.RUN, str(run.id)))
-            or self._missing(name)
+            or self.missing(name)
             or self._halts.get(name)
             or self._storage
             or self._lms.get(name)
         )
 
-    def _missing(self, name: str) -> Hold | None:
+    def missing(self, name: str) -> Hold | None:
+        """Return why an integration cannot be worked with in this process; None where it can."""
         if name in self._lmses:
             return None
         reason = f"the integration {name} is not in the settings, or not enabled there"

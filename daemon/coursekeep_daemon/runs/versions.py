@@ -9,7 +9,7 @@ __all__ = ["version_of"]
 
 
 def version_of(head: Head, integration: str) -> PackageVersion:
-    """Make the store's record of a package's newest version. The store knows integrations by name, the package by id."""
+    """Make the store's record of a package's newest version. The store knows integrations by name."""
     return PackageVersion(
         package_id=head.object_id,
         version=head.version,
