@@ -29,7 +29,7 @@ from coursekeep import (
 )
 from coursekeep_connectors.canvas.check import check_canvas
 from coursekeep_connectors.canvas.client import CanvasDialect
-from coursekeep_connectors.canvas.courses import address_of, course_of, is_stub, student_ends, taken, term_of
+from coursekeep_connectors.canvas.courses import address_of, course_of, is_stub, nameless, student_ends, taken, term_of
 from coursekeep_connectors.canvas.export import read_course
 from coursekeep_connectors.canvas.files import auth_of
 from coursekeep_connectors.canvas.reading import MOST, Reading
@@ -104,10 +104,17 @@ class CanvasConnector(Connector[CanvasSettings]):
             async for item in self.client.items(url, [*params, *term]):
                 if overrides is None and isinstance(item, dict) and "concluded" not in item and not is_stub(item):
                     overrides = await self._student_ends()
-                course = course_of(item, base_url=self.settings.base_url, now=now, overrides=overrides)
+                course = self._listed(item, now, overrides)
                 if course.id not in seen and taken(course, query):
                     seen.add(course.id)
                     yield course
+
+    def _listed(self, item: Any, now: datetime, overrides: Mapping[str, datetime] | None) -> Course:
+        """Map one course of a list. One that makes no sense becomes an item that fails, and does not end the list."""
+        try:
+            return course_of(item, base_url=self.settings.base_url, now=now, overrides=overrides)
+        except MalformedAnswer:
+            return nameless(item)
 
     async def course(self, course_id: str) -> Course | None:
         """Return one course by Canvas id, or by SIS id as `sis:...`."""

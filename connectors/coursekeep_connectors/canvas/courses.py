@@ -10,7 +10,11 @@ from coursekeep import Course, CourseQuery, EndOf, MalformedAnswer, Term
 from coursekeep_connectors.canvas.ended import CourseDates, ending
 from coursekeep_connectors.canvas.values import Json, ident, text
 
-__all__ = ["address_of", "course_of", "is_stub", "moment", "student_ends", "taken", "term_of"]
+__all__ = ["WITHHELD", "address_of", "course_of", "is_stub", "moment", "nameless", "student_ends", "taken", "term_of"]
+
+
+#: state of courses that Canvas lists without describing them
+WITHHELD = "access_restricted_by_date"
 
 
 def moment(value: object) -> datetime | None:
@@ -49,9 +53,11 @@ def is_stub(item: Json) -> bool:
     return item.get("access_restricted_by_date") is True
 
 
-def course_of(item: Json, *, base_url: str, now: datetime, overrides: Mapping[str, datetime] | None = None) -> Course:
+def course_of(item: object, *, base_url: str, now: datetime, overrides: Mapping[str, datetime] | None = None) -> Course:
     """Map a course; `overrides` are the terms' ends for students, needed where Canvas does not say `concluded`."""
     try:
+        if not isinstance(item, dict):
+            raise TypeError("an object was expected")
         return _course(item, base_url, now, overrides or {})
     except (TypeError, ValueError) as error:
         raise MalformedAnswer(f"Canvas described a course that makes no sense: {error}") from error
@@ -82,7 +88,7 @@ def _course(item: Json, base_url: str, now: datetime, overrides: Mapping[str, da
         term_name=text(term.get("name")) if term else None,
         account_id=text(item.get("account_id")),
         account_name=text(account.get("name")) if account else text(item.get("account_name")),
-        state="access_restricted_by_date" if is_stub(item) else dates.state,
+        state=WITHHELD if is_stub(item) else dates.state,
         start_at=moment(item.get("start_at")),
         end_at=dates.end_at,
         term_end_at=dates.term_end_at,
@@ -92,12 +98,20 @@ def _course(item: Json, base_url: str, now: datetime, overrides: Mapping[str, da
     )
 
 
+def nameless(item: object) -> Course:
+    """Map a course of which only the id makes sense. Raises `MalformedAnswer` where not even that does."""
+    try:
+        return Course(id=ident(item if isinstance(item, dict) else {}), name="", state=WITHHELD)
+    except (TypeError, ValueError) as error:
+        raise MalformedAnswer("Canvas listed a course without an id") from error
+
+
 def taken(course: Course, query: CourseQuery) -> bool:
     """Tell whether a course meets the query's condition on its end.
 
-    A course that Canvas withholds is taken: it then fails visibly as not readable, rather than vanish from the run.
+    A course that Canvas lists, but does not describe, is taken: it then fails visibly, rather than vanish.
     """
-    if query.ended_before is None or course.state == "access_restricted_by_date":
+    if query.ended_before is None or course.state == WITHHELD:
         return True
     if not course.ended:
         return False
