@@ -54,6 +54,7 @@ class Bench:
             "token": server.token,
             "account": "self",
             "max_concurrency": 16,
+            "export_poll": 0.02,
         } | integration
 
     def settings(self, **sections: Any) -> Settings:
@@ -77,6 +78,11 @@ class Bench:
         request = RunRequest(integration="main", source="ids", params={"ids": list(ids)}, **more)
         run, _ = await service.start_run(request, by="tester")
         return run
+
+    @staticmethod
+    def request(integration: str, *ids: str) -> RunRequest:
+        """Return a request for courses of any integration."""
+        return RunRequest(integration=integration, source="ids", params={"ids": list(ids or ["1"])})
 
     @staticmethod
     async def finished(service: Service, run: Run, seconds: float = 60.0) -> Run:
