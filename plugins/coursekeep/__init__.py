@@ -15,7 +15,19 @@ from coursekeep.errors import (
     Unavailable,
 )
 from coursekeep.hookspecs import hookimpl
-from coursekeep.http import Answer, Dialect, Download, Governor, LmsClient, Page
+from coursekeep.http import (
+    Answer,
+    BearerDialect,
+    Dialect,
+    Download,
+    Governor,
+    LmsClient,
+    Page,
+    Params,
+    next_link,
+    retry_after,
+    standard_error,
+)
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
 from coursekeep.records import (
     CheckStep,
@@ -43,6 +55,7 @@ __all__ = [
     "NO_RETRY",
     "SCHEMA_VERSION",
     "Answer",
+    "BearerDialect",
     "CheckStep",
     "Connector",
     "ConnectorError",
@@ -70,6 +83,7 @@ __all__ = [
     "NotFound",
     "Outcome",
     "Page",
+    "Params",
     "Part",
     "RawPage",
     "Record",
@@ -85,4 +99,7 @@ __all__ = [
     "Term",
     "Unavailable",
     "hookimpl",
+    "next_link",
+    "retry_after",
+    "standard_error",
 ]

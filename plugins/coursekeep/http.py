@@ -3,43 +3,46 @@
 `LmsClient` puts together what every LMS needs: httpx over the aiohttp transport (plain httpx slows down as connections
 grow), a User-Agent, time-outs, a retry policy, paging, redirects, host checks, and one `Governor` that keeps within
 what the LMS may be asked. A connector passes a `Dialect`: how its LMS authenticates, pages, throttles and errs.
+
+The way of a request, each step a module: `http` (what is asked) -> `retry` (how often) -> `governor` (when) ->
+`exchange` (sent, read, judged) -> `transport` (the wire). `paging` and `download` build on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Self
 
 import httpx
 
-from coursekeep.errors import ConnectorError
+from coursekeep.addresses import Params, Site, encode, name_call
+from coursekeep.dialect import BearerDialect, Dialect, next_link, retry_after, standard_error
+from coursekeep.download import Download, Downloader
+from coursekeep.errors import RetryLater
+from coursekeep.exchange import Bounds, Exchange, Garbled, never_sent
+from coursekeep.governor import Governor, Turn
+from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
-from coursekeep.retry import RetryPolicy
+from coursekeep.retry import RetryPolicy, persist
+from coursekeep.transport import LmsTransport
 
-__all__ = ["Answer", "Dialect", "Download", "Governor", "LmsClient", "Page"]
-
-Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
-
-
-class Dialect(Protocol):
-    """How one kind of LMS speaks. Implementations hold the credentials; nothing else does."""
-
-    def authorization(self) -> Mapping[str, str]:
-        """Return the headers that carry the credentials; sent to the integration's own origin only."""
-
-    def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
-        """Judge an answer whose body has been read: None if it is good, else the error to raise.
-
-        Called for every API answer, whatever its status: some LMSs err with 200.
-        """
-
-    def next_page(self, response: httpx.Response, body: Any) -> str | None:
-        """Return the address of the next page, absolute or relative to the answer's; None at the end."""
-
-    def headroom(self, response: httpx.Response) -> float | None:
-        """Return how much more may be asked, 1.0 (all) to 0.0 (nothing); None where the answer does not say."""
+__all__ = [
+    "Answer",
+    "BearerDialect",
+    "Dialect",
+    "Download",
+    "Governor",
+    "LmsClient",
+    "Page",
+    "Params",
+    "Turn",
+    "next_link",
+    "retry_after",
+    "standard_error",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,42 +55,12 @@ class Answer:
     where: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """One page of a list."""
-
-    #: counted from 1
-    number: int
-    items: list[Any]
-    #: the whole JSON body, where the list is wrapped in an object
-    body: Any
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Download:
-    """An open download. `chunks` yields the bytes once, in blocks of about 1 MiB, and raises `RetryLater` where the
-    connection breaks or the body is shorter than its Content-Length."""
-
-    chunks: AsyncIterator[bytes]
-    #: Content-Length, if the server sent one and no content coding is applied
-    size: int | None
-    content_type: str | None
-    #: host that finally answered
-    host: str
-
-
-class Governor:
-    """Keeps the number of requests in flight within what the LMS bears (additive increase, multiplicative decrease).
-
-    One per integration and token, shared by everything that speaks to that LMS in this process.
-    """
-
-
 class LmsClient:
     """The client of one integration. Use as an asynchronous context manager; opens connections when first used.
 
     Addresses may be absolute or relative to `base_url`; absolute ones must have its origin (scheme, host, port),
-    else `ForeignHost` is raised before anything is sent.
+    else `ForeignHost` is raised before anything is sent. A relative address is appended to `base_url`, which may
+    have a path of its own. Redirects and page links are resolved from the answer that held them.
     """
 
     def __init__(
@@ -102,31 +75,73 @@ class LmsClient:
         file_hosts: Sequence[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         governor: Governor | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Take the integration's settings. `governor` is given where several clients speak to one LMS, and then
+        decides about concurrency; `transport` where tests answer themselves. Raises `SettingsError`."""
+        self._site = Site.at(base_url)
+        self._dialect = dialect
+        self._retry = retry
+        self._transport = transport or LmsTransport()
+        self._exchange = Exchange(
+            site=self._site,
+            dialect=dialect,
+            governor=governor or Governor(max_concurrency),
+            transport=self._transport,
+            bounds=Bounds(timeout=timeout, patience=retry.patience),
+            user_agent=_user_agent(contact),
+        )
+        self._downloader = Downloader(self._exchange, retry, file_hosts)
 
-    async def __aenter__(self) -> Self: ...
+    @property
+    def governor(self) -> Governor:
+        """What decides how many requests run at once."""
+        return self._exchange.governor
 
-    async def __aexit__(self, *exc: object) -> None: ...
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def get(self, url: str, params: Params = ()) -> Answer:
+    async def __aexit__(self, *exc: object) -> None:
+        await self._transport.aclose()
+
+    async def get(self, url: str, params: Params = (), *, where: str | None = None) -> Answer:
         """GET one JSON answer. Redirects within the origin are followed, others raise `ForeignHost`.
 
+        `where` names the call in errors, where method and path say too little.
         Raises what the dialect says; `RetryLater` for connection errors, time-outs, 5xx and throttling once the
-        policy is used up; `MalformedAnswer` for bodies that are not whole JSON, also after retries.
+        policy is used up; `MalformedAnswer` for bodies that are not whole JSON, also after retries, for bodies
+        without end and for redirects without end.
         """
+        address = self._site.address(url, params)
+        where = where or name_call("GET", address)
+        return _answer(*await self._get(address, where), where)
 
-    async def post(self, url: str, data: Params = ()) -> Answer:
-        """POST a form. Not repeated once the request may have been received, except where throttled."""
+    async def post(self, url: str, data: Params = (), *, repeatable: bool = False, where: str | None = None) -> Answer:
+        """POST a form. Not repeated once the request may have been received, except where throttled.
 
-    def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncIterator[Page]:
+        `repeatable` is for LMSs that read by POST: then it is repeated like a GET.
+        """
+        address = self._site.address(url, method="POST")
+        named = where or name_call("POST", address)
+        form = encode(data).encode()
+        again = _worth_repeating if repeatable else _not_received
+        response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        return _answer(response, body, named)
+
+    def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:
         """Follow a list to its end, whatever the page sizes. `key` names the list where it is wrapped in an object.
 
         Raises `MalformedAnswer` where pages loop, `key` is missing, or a body is no list; `ForeignHost` where a page
         leads to another origin; else as `get`.
         """
+        first = self._site.address(url, params)
+        where = name_call("GET", first)
+        return walk(lambda page: self._get(page, where), self._site, self._dialect, first, where, key)
 
-    def items(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncIterator[Any]:
+    async def items(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncIterator[Any]:
         """Yield the items of all pages, each id once (items without an `id` are all yielded)."""
+        async with aclosing(self.pages(url, params, key=key)) as pages:
+            async for item in unique_items(pages):
+                yield item
 
     def download(self, url: str, *, auth: FileAuth = FileAuth.TOKEN) -> AbstractAsyncContextManager[Download]:
         """Open a download, following up to 10 redirects; credentials go to the integration's origin only.
@@ -134,6 +149,34 @@ class LmsClient:
         `FileAuth.EITHER` tries without credentials where the address carries its own (a query), with them otherwise,
         and the other way once on 401, 403 or a log-in page. An HTML page instead of a file that is not expected to be
         HTML is told by `Download.content_type`; judging it is the caller's part.
+
+        Opening is repeated by the policy; a stream that breaks is not, the caller starts again. An open download
+        counts among the requests in flight until it is closed, so do not wait for other answers inside.
         Raises `NoAccess`, `NotFound`, `RetryLater`, `ForeignHost` (a host outside `file_hosts`, or a scheme other than
-        http and https).
+        http and https), `MalformedAnswer`, and `CredentialsNeeded` where the dialect says so.
         """
+        return self._downloader.open(url, auth)
+
+    async def _get(self, url: httpx.URL, where: str) -> tuple[httpx.Response, Any]:
+        return await persist(self._retry, lambda: self._exchange.ask("GET", url, where), _worth_repeating)
+
+
+def _answer(response: httpx.Response, body: Any, where: str) -> Answer:
+    return Answer(body=body, status=response.status_code, headers=response.headers, where=where)
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, RetryLater | Garbled)
+
+
+def _not_received(error: BaseException) -> bool:
+    return isinstance(error, RetryLater) and (error.throttled or never_sent(error))
+
+
+def _user_agent(contact: str) -> str:
+    try:
+        product = f"Coursekeep/{version('coursekeep')}"
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        product = "Coursekeep"
+    about = "".join(sign for sign in contact if sign.isprintable() and sign not in "()").strip()
+    return f"{product} ({about})" if about else product

@@ -1,1 +1,59 @@
-"""The store: the only package that knows the database."""
+"""The store: the only package that knows the database.
+
+The way of a change: `store.py` (put together from one module per topic) -> `writer.py` (groups what waits) ->
+`transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `database.py`.
+"""
+
+from coursekeep_daemon.store.errors import (
+    BadCursor,
+    Conflict,
+    NaiveDatetime,
+    NoSuchRecord,
+    SchemaMismatch,
+    StoreError,
+    StoreLocked,
+)
+from coursekeep_daemon.store.records import (
+    ApiToken,
+    AuditEvent,
+    CatalogueCourse,
+    Event,
+    Integration,
+    Item,
+    ItemPlan,
+    ItemResult,
+    PackageVersion,
+    Pause,
+    PauseLevel,
+    Run,
+    Schedule,
+    Slice,
+    StoredTerm,
+)
+from coursekeep_daemon.store.store import Store
+
+__all__ = [
+    "ApiToken",
+    "AuditEvent",
+    "BadCursor",
+    "CatalogueCourse",
+    "Conflict",
+    "Event",
+    "Integration",
+    "Item",
+    "ItemPlan",
+    "ItemResult",
+    "NaiveDatetime",
+    "NoSuchRecord",
+    "PackageVersion",
+    "Pause",
+    "PauseLevel",
+    "Run",
+    "Schedule",
+    "SchemaMismatch",
+    "Slice",
+    "Store",
+    "StoreError",
+    "StoreLocked",
+    "StoredTerm",
+]

@@ -1,0 +1,81 @@
+"""The store: put together from one class per topic, started and stopped in mirrored order."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Self
+
+from coursekeep_daemon.store import schema
+from coursekeep_daemon.store.access import Access
+from coursekeep_daemon.store.catalogue import Catalogue
+from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.events import Events
+from coursekeep_daemon.store.integrations import Integrations
+from coursekeep_daemon.store.items import Items
+from coursekeep_daemon.store.pauses import Pauses
+from coursekeep_daemon.store.reader import Reader
+from coursekeep_daemon.store.runs import Runs
+from coursekeep_daemon.store.schedules import Schedules
+from coursekeep_daemon.store.transaction import Clock
+from coursekeep_daemon.store.work import Work
+from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
+
+__all__ = ["Store"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store(Integrations, Catalogue, Runs, Items, Work, Pauses, Schedules, Access, Events):
+    """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
+
+    Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.
+    Every method raises `StoreError` where the database fails; then nothing of that change is stored.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock = _now, lock_timeout: float = 5.0, events_kept: int = EVENTS_KEPT
+    ) -> None:
+        """Take an address such as `sqlite:///coursekeep.db`; open nothing yet. Raises `SettingsError`."""
+        self._database = Database(url, lock_timeout=lock_timeout)
+        self._clock = clock
+        self._listeners: set[asyncio.Event] = set()
+        self._reader = Reader(self._database)
+        self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
+
+    async def start(self) -> None:
+        """Check the schema, and make reading and writing possible.
+
+        Raises `SchemaMismatch`, naming `coursekeep db upgrade` where that helps, and `StoreError`.
+        """
+        await asyncio.to_thread(schema.check, self._database)
+        self._reader.start()
+        await self._writer.start()
+
+    async def stop(self) -> None:
+        """Commit what waits, then close the database. Harmless where the store is not started."""
+        await self._writer.stop()
+        await asyncio.to_thread(self._reader.stop)
+        self._database.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @staticmethod
+    def upgrade(url: str) -> str | None:
+        """Bring the database to the newest schema, creating it where there is none; idempotent.
+
+        Returns the revision it came from, `empty` for a new database, None where there was nothing to do. Raises
+        `SettingsError`, `SchemaMismatch`, `StoreLocked`, `StoreError`.
+        """
+        database = Database(url)
+        try:
+            return schema.upgrade(database)
+        finally:
+            database.close()

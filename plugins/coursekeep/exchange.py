@@ -1,0 +1,228 @@
+"""One request and its answer: sent, read within bounds, judged by the dialect, parsed. Knows nothing of retries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from coursekeep.addresses import Site
+from coursekeep.coding import Gunzip, is_coded
+from coursekeep.dialect import Dialect, standard_error
+from coursekeep.errors import ConnectorError, MalformedAnswer, RetryLater
+from coursekeep.governor import Governor, Turn
+
+__all__ = [
+    "JSON_LIMIT",
+    "MAX_REDIRECTS",
+    "Bounds",
+    "Exchange",
+    "Garbled",
+    "connection_error",
+    "never_sent",
+    "stream_of",
+]
+
+#: bytes of one JSON answer, unpacked
+JSON_LIMIT = 256 * 1024 * 1024
+MAX_REDIRECTS = 10
+
+
+class Garbled(MalformedAnswer):
+    """The body is no whole JSON. Gateways and broken connections do that, so asking again may help."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """Limits of one exchange."""
+
+    #: seconds without a byte
+    timeout: float
+    #: bytes of one JSON answer
+    json_limit: int = JSON_LIMIT
+    #: longest wait that the LMS may ask of all requests together
+    patience: float = 600.0
+
+    @property
+    def total(self) -> float:
+        """Seconds for one whole JSON answer, or one block of a file: an endless trickle ends here."""
+        return 10.0 * self.timeout
+
+
+class Exchange:
+    """Speaks to one LMS, one request at a time."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        dialect: Dialect,
+        governor: Governor,
+        transport: httpx.AsyncBaseTransport,
+        bounds: Bounds,
+        user_agent: str,
+    ) -> None:
+        self.site = site
+        self.dialect = dialect
+        self.governor = governor
+        self.bounds = bounds
+        self._transport = transport
+        self._agent = user_agent.encode("ascii", "ignore")
+        self._timeouts = {"connect": bounds.timeout, "read": bounds.timeout, "write": None, "pool": None}
+
+    async def ask(
+        self, method: str, url: httpx.URL, where: str, form: bytes | None = None
+    ) -> tuple[httpx.Response, Any]:
+        """Send one API request of the site and return the answer with its parsed JSON, or raise what it means."""
+        total = self.bounds.total
+        async with self.governor.turn() as turn:
+            try:
+                async with asyncio.timeout(total):
+                    response = await self._follow(method, url, where, form)
+            except TimeoutError:
+                raise MalformedAnswer(f"the answer did not end within {total:.0f} seconds", where=where) from None
+            return response, self._judged(response, where, turn)
+
+    async def send(
+        self,
+        method: str,
+        url: httpx.URL,
+        where: str,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        form: bytes | None = None,
+        buffer: int | None = None,
+    ) -> httpx.Response:
+        """Send one request as it is and return the answer with its body unread."""
+        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        if buffer is not None:
+            extensions["buffer"] = buffer
+        headers = [(b"User-Agent", self._agent), *headers]
+        request = httpx.Request(method, url, headers=headers, content=form, extensions=extensions)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            raise connection_error(error, url, where) from error
+        response.request = request
+        return response
+
+    def credentials(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that carry the credentials. Only for addresses that `Site.owns`."""
+        return _raw(self.dialect.authorization())
+
+    async def read(self, response: httpx.Response, where: str, limit: int) -> httpx.Response:
+        """Read a body to its end and close it; raises `MalformedAnswer` where it is longer than `limit`."""
+        try:
+            body = await _body(response, where, limit)
+        except httpx.TransportError as error:
+            raise connection_error(error, response.request.url, where) from error
+        finally:
+            await response.aclose()
+        headers = [
+            (k, v) for k, v in response.headers.raw if k.lower() not in (b"content-encoding", b"transfer-encoding")
+        ]
+        return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+
+    def refusal(self, response: httpx.Response, where: str, turn: Turn) -> ConnectorError | None:
+        """Judge an answer that has been read, and tell the governor."""
+        try:
+            error = self.dialect.error(response, where)
+        except ValueError:  # dialects read JSON, and this body may be none
+            error = None
+        error = error or standard_error(response, where)
+        if isinstance(error, RetryLater) and error.throttled:
+            patient = error.after is not None and error.after <= self.bounds.patience
+            turn.throttled(error.after if patient else None)
+        return error
+
+    async def _follow(self, method: str, url: httpx.URL, where: str, form: bytes | None) -> httpx.Response:
+        for _ in range(MAX_REDIRECTS + 1):
+            headers = [(b"Accept", b"application/json"), (b"Accept-Encoding", b"gzip"), *self.credentials()]
+            if form is not None:
+                headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
+            response = await self.send(method, url, where, headers, form=form)
+            if not response.has_redirect_location:
+                return await self.read(response, where, self.bounds.json_limit)
+            await response.aclose()
+            url = self.site.own(self.site.join(url, response.headers["location"], where), where)
+            if response.status_code in (301, 302, 303) and method != "GET":
+                method, form = "GET", None
+        raise MalformedAnswer(f"more than {MAX_REDIRECTS} redirects", where=where)
+
+    def _judged(self, response: httpx.Response, where: str, turn: Turn) -> Any:
+        error = self.refusal(response, where, turn)
+        if error is not None:
+            raise error
+        turn.answered(self.dialect.headroom(response))
+        return _parsed(response, where)
+
+
+def connection_error(error: httpx.TransportError, url: httpx.URL, where: str) -> ConnectorError:
+    """Say what a failed connection means."""
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return MalformedAnswer(f"an address on {url.host} cannot be used", where=where)
+    if isinstance(error, httpx.TimeoutException):
+        return RetryLater(f"{url.host} did not answer in time", where=where)
+    if isinstance(error, httpx.ConnectError):
+        return RetryLater(f"{url.host} cannot be reached: {error}", where=where)
+    return RetryLater(f"{url.host} broke the connection: {error}", where=where)
+
+
+def never_sent(error: BaseException) -> bool:
+    """Tell whether a request surely did not reach the LMS."""
+    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def _body(response: httpx.Response, where: str, limit: int) -> bytes:
+    coded = is_coded(response.headers, where)
+    blocks: list[bytes] = []
+    size = 0
+    gunzip = Gunzip()
+    try:
+        async for raw in stream_of(response):
+            for block in gunzip.feed(raw) if coded else (raw,):
+                size += len(block)
+                if size > limit:
+                    raise MalformedAnswer(f"the answer is larger than {limit} bytes", where=where)
+                blocks.append(block)
+        if coded:
+            blocks.append(gunzip.finish())
+    except ValueError as error:
+        raise Garbled(str(error), where=where) from error
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
+    """Return the body as bytes arrive: not unpacked, not counted, not kept."""
+    stream = response.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("the transport gave a synchronous body")
+    return stream
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _parsed(response: httpx.Response, where: str) -> Any:
+    body = response.content
+    if response.status_code == 204:
+        return None
+    try:
+        return _DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        pass
+    start = body[:256].lstrip().lower()
+    found = "HTML" if start.startswith(b"<") else "an empty body" if not start else "no whole JSON"
+    raise Garbled(f"the LMS answered with {found} instead of JSON", where=where, status=response.status_code)

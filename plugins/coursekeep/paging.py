@@ -1,0 +1,86 @@
+"""Following lists to their end, whatever the pages look like, without being led astray or in circles."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from coursekeep.addresses import Site
+from coursekeep.dialect import Dialect
+from coursekeep.errors import MalformedAnswer
+
+__all__ = ["Page", "unique_items", "walk"]
+
+#: so many pages in a row that bring nothing new are a loop; single empty pages are legal
+_BARREN = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page of a list."""
+
+    #: counted from 1
+    number: int
+    items: list[Any]
+    #: the whole JSON body, where the list is wrapped in an object
+    body: Any
+
+
+#: asks for one page and returns the answer with its parsed body
+Ask = Callable[[httpx.URL], Awaitable[tuple[httpx.Response, Any]]]
+
+
+async def walk(
+    ask: Ask, site: Site, dialect: Dialect, first: httpx.URL, where: str, key: str | None
+) -> AsyncGenerator[Page]:
+    """Yield the pages of a list. Links are opaque: followed as they are, after a look at their origin."""
+    seen: set[str] = set()
+    barren = 0
+    before = b""
+    url: httpx.URL | None = first
+    while url is not None:
+        seen.add(str(url))
+        response, body = await ask(url)
+        items = _items(body, key, where)
+        barren = barren + 1 if not items or response.content == before else 0
+        if barren >= _BARREN:
+            raise MalformedAnswer(f"{_BARREN} pages in a row brought nothing new", where=where)
+        before = response.content
+        yield Page(number=len(seen), items=items, body=body)
+        url = _next(response, body, site, dialect, where)
+        if url is not None and str(url) in seen:
+            raise MalformedAnswer(f"page {len(seen)} leads back to an earlier page", where=where)
+
+
+def _items(body: Any, key: str | None, where: str) -> list[Any]:
+    if key is not None:
+        if not isinstance(body, dict) or key not in body:
+            raise MalformedAnswer(f"the answer has no {key!r}", where=where)
+        body = body[key]
+    if not isinstance(body, list):
+        named = "the answer" if key is None else f"{key!r} of the answer"
+        raise MalformedAnswer(f"{named} is no list", where=where)
+    return body
+
+
+def _next(response: httpx.Response, body: Any, site: Site, dialect: Dialect, where: str) -> httpx.URL | None:
+    link = dialect.next_page(response, body)
+    if not link:
+        return None
+    return site.own(site.join(response.request.url, link, where), where)
+
+
+async def unique_items(pages: AsyncIterator[Page]) -> AsyncIterator[Any]:
+    """Yield the items of all pages, each id once: items move between pages while a list is read."""
+    seen: set[Hashable] = set()
+    async for page in pages:
+        for item in page.items:
+            identity = item.get("id") if isinstance(item, dict) else None
+            if isinstance(identity, str | int):
+                if identity in seen:
+                    continue
+                seen.add(identity)
+            yield item
