@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
+import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +17,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import uvicorn
 
 from coursekeep import CheckStep, Course
-from coursekeep_daemon.api import create_app
+from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
@@ -26,7 +31,7 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.registry = SimpleNamespace(plugins=lambda: [])
+        self.registry = SimpleNamespace(plugins=list)
         self.scheduler = SimpleNamespace(next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC))
         self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
@@ -46,7 +51,7 @@ class FakeService:
         if self.raises:
             raise self.raises
         if await self.store.integration(request.integration) is None:
-            raise BadRequest("body.integration", f"there is no integration {request.integration!r}", "Name one.")
+            raise BadRequest(f"no integration {request.integration!r}", where="integration", remedy="Name one.")
         self.asked.append(request)
         return await self.store.create_run(
             integration=request.integration,
@@ -118,9 +123,8 @@ class ApiHouse:
 @contextlib.asynccontextmanager
 async def api_house(folder: Path) -> AsyncIterator[ApiHouse]:
     """Make a store with an integration `main`, and an application around it."""
-    url = f"sqlite:///{folder / 'store.db'}"
-    Store.upgrade(url)
-    store = Store(url)
+    shutil.copy(_empty_database(), folder / "store.db")
+    store = Store(f"sqlite:///{folder / 'store.db'}")
     await store.start()
     try:
         await store.sync_integrations([("main", "canvas", {"base_url": "http://lms.example"})])
@@ -129,6 +133,30 @@ async def api_house(folder: Path) -> AsyncIterator[ApiHouse]:
         yield ApiHouse(service=service, app=create_app(service), tokens=tokens)  # type: ignore[arg-type]
     finally:
         await store.stop()
+
+
+@functools.cache
+def _empty_database() -> Path:
+    """Make a database once in a process: applying every migration takes longer than a test does."""
+    folder = tempfile.mkdtemp(prefix="coursekeep-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Store.upgrade(f"sqlite:///{folder}/store.db")
+    return Path(folder) / "store.db"
+
+
+@contextlib.asynccontextmanager
+async def served(house: ApiHouse) -> AsyncIterator[str]:
+    """Serve the application over a real socket, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(house.app, lifespan="off", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            close_app(house.app)
+            server.should_exit = True
+            await serving
 
 
 def in_house(test: Callable[[ApiHouse], Awaitable[None]]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
-from importlib.metadata import version
 from coursekeep_daemon.api import models
 from coursekeep_daemon.api.docs_page import DOCS_POLICY, docs_page
 from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, SecurityHeaders
@@ -24,8 +24,8 @@ PREFIX = "/api/v1"
 _DESCRIPTION = """\
 Archives ended courses of an LMS into open, versioned, verifiable packages.
 
-Send a token as Authorization: Bearer TOKEN; coursekeep token create makes one. Its scope is read, operate (also starts, \
-checks, verifies, downloads) or admin (also edits schedules).
+Send a token as Authorization: Bearer TOKEN; coursekeep token create makes one. Its scope is read, operate (also \
+starts, checks, verifies, downloads) or admin (also edits schedules).
 
 Times are RFC 3339 in UTC. Lists answer with items and, where there is more, a Link header with rel="next"."""
 

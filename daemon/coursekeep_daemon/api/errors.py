@@ -21,7 +21,7 @@ def domain_errors() -> Iterator[None]:
         yield
     except BadRequest as error:
         field = FieldProblem(where=error.where, what=error.what, remedy=error.remedy)
-        raise Problem(422, "bad-request", str(error), errors=[field]) from error
+        raise Problem(422, "bad-request", f"{error}. {error.remedy}".strip(), errors=[field]) from error
     except BadCursor as error:
         detail = "The cursor is not one that this list gave out. Follow the `next` link, or start without a cursor."
         raise Problem(400, "bad-cursor", detail) from error

@@ -47,14 +47,16 @@ NEW_RUN_BODY: dict[str, Any] = {
 
 
 async def read_new_run(request: Request) -> NewRun:
-    """Read the body in whichever of its two forms it comes. A dependency would read it before the token is looked at."""
+    """Read the body in whichever of its two forms it comes; called by hand, so that the token is looked at first."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         async with request.form(max_files=1, max_fields=1000) as form:
             return _validated(await _from_form(form))
     if media_type == "application/json":
         return _validated(_from_json(await request.body()))
-    detail = f"The body is {media_type or 'of no named type'}. Send application/json, or multipart/form-data with `file`."
+    detail = (
+        f"The body is {media_type or 'of no named type'}. Send application/json, or multipart/form-data with `file`."
+    )
     raise Problem(415, "unsupported-media-type", detail)
 
 

@@ -11,7 +11,7 @@ from coursekeep import CoursekeepError
 from coursekeep_daemon.cli.commands import admin, daemon, integrations, packages, runs, schedules
 from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, CliError
 
-__all__ = ["make_app", "main"]
+__all__ = ["main", "make_app"]
 
 
 def make_app() -> typer.Typer:
@@ -19,7 +19,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="coursekeep",
         help="Archive ended courses into open, versioned, verifiable packages.",
-        epilog="Exit codes: 0 done and good, 1 done and not good (invalid package, run with errors), 2 could not do it.",
+        epilog="Exit codes: 0 done and good, 1 done and not good (invalid package, run with errors), 2 not done.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -105,9 +105,7 @@ class ApiClient:
         """Yield server-sent events until the stream ends. Raise `Unreachable` where it breaks."""
         headers = {"Last-Event-ID": after} if after else {}
         timeout = httpx.Timeout(None, connect=10, read=_SILENCE)
-        with self._answer(
-            "GET", "/events", params=_given({"run": run}), headers=headers, timeout=timeout
-        ) as response:
+        with self._answer("GET", "/events", params=_given({"run": run}), headers=headers, timeout=timeout) as response:
             yield from _parse_events(response.iter_lines())
 
     def _json(self, method: str, path: str, **options: Any) -> Any:

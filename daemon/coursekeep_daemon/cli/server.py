@@ -87,7 +87,12 @@ class _Daemon:
     async def _serve(self, service: Service) -> None:
         app = create_app(service)
         config = uvicorn.Config(
-            app, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_REQUESTS
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_REQUESTS,
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self.listener]))

@@ -50,37 +50,27 @@ def follow(
     the beginning, or stays away for ten minutes, raises `CliError`.
     """
     last_id: str | None = None
-    seen: float | None = None  # when the daemon last answered
+    looked = seen = float("-inf")  # at the run; at any sign of the daemon
     while True:
         try:
             with open_client() as client:
-                for run, last_id in _stream(client, run_id, last_id, clock):
-                    seen = clock()
+                for event in client.events(run=run_id, after=last_id):
+                    last_id, seen = event.id or last_id, clock()
+                    # of courses that end at once, a person sees the last as well as each
+                    if event.data is None or (event.kind == "item" and clock() - looked < _PAUSE):
+                        continue
+                    run, looked = client.get(f"/runs/{run_id}"), clock()
                     yield run
                     if is_over(run):
                         return
             problem = "the daemon closed the stream"
         except (Unreachable, ApiError) as error:
             gone = isinstance(error, Unreachable) or error.status == 503
-            if not gone or seen is None or clock() - seen > _PATIENCE:
+            if not gone or clock() - seen > _PATIENCE:
                 raise
             problem = str(error)
         lost(problem)
         sleep(_RETRY)
-
-
-def _stream(
-    client: ApiClient, run_id: int, last_id: str | None, clock: Callable[[], float]
-) -> Iterator[tuple[Mapping[str, Any], str | None]]:
-    """Yield the run and the id of the last event at each change, but not more often than a person can see."""
-    looked = float("-inf")
-    for event in client.events(run=run_id, after=last_id):
-        last_id = event.id or last_id
-        if event.data is None:
-            continue
-        if event.kind != "item" or clock() - looked >= _PAUSE:
-            looked = clock()
-            yield client.get(f"/runs/{run_id}"), last_id
 
 
 def outcome(run: Mapping[str, Any]) -> str:

@@ -88,9 +88,7 @@ def _start_campus(stack: ExitStack, folder: Path, oulad: Path | None) -> tuple[s
     return process, Campus(url=told["url"], token=told["tokens"]["admin"], courses=told["courses"])
 
 
-def _start_daemon(
-    stack: ExitStack, folder: Path, settings: Path, campus: Campus
-) -> tuple[subprocess.Popen[str], str]:
+def _start_daemon(stack: ExitStack, folder: Path, settings: Path, campus: Campus) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "coursekeep_daemon", "serve", "--settings", str(settings)]
     process = stack.enter_context(_process("daemon", command, folder, {_TOKEN_VARIABLE: campus.token}))
     _first_line(process, "daemon", folder)  # it says so when it is ready

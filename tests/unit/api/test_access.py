@@ -42,8 +42,6 @@ ROUTES: dict[str, str | None] = {
     "GET /events": "read",
 }
 
-MATRIX = [(route, needed, scope) for route, needed in ROUTES.items() for scope in [None, *SCOPES]]
-
 
 def _declared(document: dict[str, Any]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
@@ -59,36 +57,34 @@ def test_the_table_holds_every_route() -> None:
 
     async def test(house: ApiHouse) -> None:
         async with house.client(None) as client:
-            document = (await client.get("/api/openapi.json")).json()
+            document = (await client.get("http://daemon/api/openapi.json")).json()
         assert _declared(document) == ROUTES
 
     in_house(test)
 
 
-@pytest.mark.parametrize(("route", "needed", "scope"), MATRIX)
-def test_a_route_lets_in_its_scope_and_those_above(route: str, needed: str | None, scope: str | None) -> None:
+@pytest.mark.parametrize(("route", "needed"), ROUTES.items())
+def test_a_route_lets_in_its_scope_and_those_above(route: str, needed: str | None) -> None:
     """Without a token a route answers 401, with too small a scope 403 naming the needed one, else neither."""
     method, _, path = route.partition(" ")
     path = re.sub(r"{\w+_id}|{version}", "999", path.replace("{name}", "nothing"))
 
     async def test(house: ApiHouse) -> None:
-        async with house.client(scope) as client, client.stream(method, path, timeout=5) as response:
+        house.app.state.closing.set()  # so that the endless answer of /events ends
+        for scope in [None, *SCOPES]:
+            async with house.client(scope) as client:
+                response = await client.request(method, path)
             status = response.status_code
-            if path == "/events" and status == 200:
-                return
-            await response.aread()
-        if needed is None or (scope is not None and SCOPES.index(scope) >= SCOPES.index(needed)):
-            assert status not in (401, 403)
-        elif scope is None:
-            assert status == 401
-            assert response.headers["www-authenticate"].startswith("Bearer ")
-        else:
-            assert status == 403
-            assert response.json()["needed_scope"] == needed
-            assert f"`{needed}`" in response.json()["detail"]
+            if needed is None or (scope is not None and SCOPES.index(scope) >= SCOPES.index(needed)):
+                assert status not in (401, 403), scope
+            elif scope is None:
+                assert status == 401
+                assert response.headers["www-authenticate"].startswith("Bearer ")
+            else:
+                assert status == 403, scope
+                assert response.json()["needed_scope"] == needed
+                assert f"`{needed}`" in response.json()["detail"]
 
-    if path == "/events" and scope is not None:
-        pytest.skip("an endless answer; tested over a real server")
     in_house(test)
 
 

@@ -36,7 +36,7 @@ _BATCH = 500
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-async def events(
+async def follow_events(
     request: Request,
     service: Daemon,
     caller: Reader,

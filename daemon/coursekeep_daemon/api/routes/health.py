@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from importlib.metadata import version
 from coursekeep_daemon.api import models
 from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.security import Reader

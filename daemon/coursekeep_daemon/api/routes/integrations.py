@@ -19,25 +19,25 @@ router = APIRouter(tags=["integrations"])
 
 
 @router.get("/plugins", summary="List plugins and their states")
-async def plugins(service: Daemon, caller: Reader) -> Listing[models.Plugin]:
+async def list_plugins(service: Daemon, caller: Reader) -> Listing[models.Plugin]:
     """List every plugin that is installed, with the reason where one is not enabled."""
     return Listing(items=[models.Plugin.model_validate(each) for each in service.registry.plugins()])
 
 
 @router.get("/integrations", summary="List integrations")
-async def integrations(service: Daemon, caller: Reader) -> Listing[models.Integration]:
+async def list_integrations(service: Daemon, caller: Reader) -> Listing[models.Integration]:
     """List the configured LMSs and how they stand."""
     return Listing(items=[models.Integration.model_validate(each) for each in await service.store.integrations()])
 
 
 @router.get("/integrations/{name}", summary="Show an integration")
-async def integration(name: str, service: Daemon, caller: Reader) -> models.Integration:
+async def show_integration(name: str, service: Daemon, caller: Reader) -> models.Integration:
     """Show one integration with the steps of its last check."""
     return models.Integration.model_validate(await _known(service, name))
 
 
 @router.post("/integrations/{name}/check", summary="Check an integration")
-async def check(name: str, service: Daemon, caller: Operator) -> models.CheckReport:
+async def check_integration(name: str, service: Daemon, caller: Operator) -> models.CheckReport:
     """Run the connector's check against the LMS. If all is well, a halted integration goes on."""
     await _known(service, name)
     async with caller.audited("integration.check", name) as entry:
@@ -48,7 +48,7 @@ async def check(name: str, service: Daemon, caller: Operator) -> models.CheckRep
 
 
 @router.get("/integrations/{name}/terms", summary="List terms")
-async def terms(name: str, service: Daemon, caller: Reader) -> Listing[models.Term]:
+async def list_terms(name: str, service: Daemon, caller: Reader) -> Listing[models.Term]:
     """List the terms as last read from the LMS; `terms_refreshed_at` of the integration says when that was."""
     await _known(service, name)
     return Listing(items=[models.Term.model_validate(each) for each in await service.store.terms(name)])

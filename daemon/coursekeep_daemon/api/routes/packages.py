@@ -38,7 +38,7 @@ class PackageFilter(Paging):
 
 
 @router.get("/courses", summary="Search the catalogue")
-async def courses(
+async def list_courses(
     request: Request, response: Response, service: Daemon, caller: Reader, asked: Annotated[CourseFilter, Query()]
 ) -> Listing[models.CatalogueCourse]:
     """List the courses that the daemon has seen in an LMS, each with its newest package."""
@@ -48,7 +48,7 @@ async def courses(
 
 
 @router.get("/packages", summary="List packages")
-async def packages(
+async def list_packages(
     request: Request, response: Response, service: Daemon, caller: Reader, asked: Annotated[PackageFilter, Query()]
 ) -> Listing[models.PackageVersion]:
     """List the packages, each by its newest version."""
@@ -58,7 +58,7 @@ async def packages(
 
 
 @router.get("/packages/{package_id}", summary="Show a package")
-async def package(package_id: str, service: Daemon, caller: Reader) -> models.Package:
+async def show_package(package_id: str, service: Daemon, caller: Reader) -> models.Package:
     """Show a package with all its versions."""
     versions = await _known(service, package_id)
     return models.Package(
@@ -72,7 +72,7 @@ async def package(package_id: str, service: Daemon, caller: Reader) -> models.Pa
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def download(package_id: str, version: int, service: Daemon, caller: Operator) -> StreamingResponse:
+async def download_package(package_id: str, version: int, service: Daemon, caller: Operator) -> StreamingResponse:
     """Download one version as a zip that holds a BagIt bag.
 
     A package holds personal data of everybody in the course, so scope `read` is not enough, and each download is
@@ -93,7 +93,7 @@ async def download(package_id: str, version: int, service: Daemon, caller: Opera
 
 
 @router.post("/packages/{package_id}/verify", summary="Verify a package")
-async def verify(
+async def verify_package(
     package_id: str,
     service: Daemon,
     caller: Operator,

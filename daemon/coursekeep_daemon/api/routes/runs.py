@@ -41,9 +41,7 @@ class ItemFilter(Paging):
     status: ItemStatus | None = Field(None, description="Only items in this status.")
 
 
-@router.post(
-    "/runs", status_code=202, summary="Start a run", response_model=models.Run, openapi_extra=NEW_RUN_BODY
-)
+@router.post("/runs", status_code=202, summary="Start a run", response_model=models.Run, openapi_extra=NEW_RUN_BODY)
 async def start_run(
     request: Request,
     response: Response,
@@ -70,10 +68,8 @@ async def start_run(
     return run_answer(run, service.hold(run))
 
 
-@router.post(
-    "/runs/preview", summary="Preview a run", response_model=models.Preview, openapi_extra=NEW_RUN_BODY
-)
-async def preview(
+@router.post("/runs/preview", summary="Preview a run", response_model=models.Preview, openapi_extra=NEW_RUN_BODY)
+async def preview_run(
     request: Request,
     service: Daemon,
     caller: Operator,
@@ -86,7 +82,7 @@ async def preview(
 
 
 @router.get("/runs", summary="List runs")
-async def runs(
+async def list_runs(
     request: Request, response: Response, service: Daemon, caller: Reader, asked: Annotated[RunFilter, Query()]
 ) -> Listing[models.Run]:
     """List runs, newest first."""
@@ -96,14 +92,14 @@ async def runs(
 
 
 @router.get("/runs/{run_id}", summary="Show a run")
-async def run(run_id: int, service: Daemon, caller: Reader) -> models.Run:
+async def show_run(run_id: int, service: Daemon, caller: Reader) -> models.Run:
     """Show one run: counts per status, progress, and what holds it."""
     found = await _known(service, run_id)
     return run_answer(found, service.hold(found))
 
 
 @router.get("/runs/{run_id}/items", summary="List the items of a run")
-async def items(
+async def list_items(
     run_id: int,
     request: Request,
     response: Response,
@@ -124,13 +120,16 @@ async def items(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def items_as_csv(
+async def export_items(
     run_id: int,
     service: Daemon,
     caller: Reader,
     status: Annotated[ItemStatus | None, Query(description="Only items in this status.")] = None,
 ) -> StreamingResponse:
-    """Download every item with its reason. Cells that a spreadsheet would take for a formula begin with an apostrophe."""
+    """Download every item with its reason.
+
+    The file is UTF-8 with a byte order mark. Cells that a spreadsheet would take for a formula get an apostrophe.
+    """
     await _known(service, run_id)
     return StreamingResponse(
         items_csv(service.store.iter_items(run_id, status)),
@@ -140,7 +139,7 @@ async def items_as_csv(
 
 
 @router.get("/items/{item_id}", summary="Show an item")
-async def item(item_id: int, service: Daemon, caller: Reader) -> models.Item:
+async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Item:
     """Show one item: what became of one course in one run, and why."""
     found = await service.store.item(item_id)
     if found is None:

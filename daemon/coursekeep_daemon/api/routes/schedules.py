@@ -23,13 +23,13 @@ router = APIRouter(tags=["schedules"])
 
 
 @router.get("/schedules", summary="List schedules")
-async def schedules(service: Daemon, caller: Reader) -> Listing[models.Schedule]:
+async def list_schedules(service: Daemon, caller: Reader) -> Listing[models.Schedule]:
     """List all schedules with their next tick."""
     return Listing(items=[_answer(service, each) for each in await service.store.schedules()])
 
 
 @router.post("/schedules", status_code=201, summary="Add a schedule")
-async def add(new: models.NewSchedule, response: Response, service: Daemon, caller: Admin) -> models.Schedule:
+async def add_schedule(new: models.NewSchedule, response: Response, service: Daemon, caller: Admin) -> models.Schedule:
     """Add a schedule. It holds until it is deleted, over restarts."""
     async with caller.audited("schedule.add", new.name, integration=new.integration, cron=new.cron):
         with domain_errors():
@@ -39,13 +39,13 @@ async def add(new: models.NewSchedule, response: Response, service: Daemon, call
 
 
 @router.get("/schedules/{name}", summary="Show a schedule")
-async def schedule(name: str, service: Daemon, caller: Reader) -> models.Schedule:
+async def show_schedule(name: str, service: Daemon, caller: Reader) -> models.Schedule:
     """Show one schedule."""
     return _answer(service, await _known(service, name))
 
 
 @router.patch("/schedules/{name}", summary="Change a schedule")
-async def change(name: str, new: models.ScheduleChange, service: Daemon, caller: Admin) -> models.Schedule:
+async def change_schedule(name: str, new: models.ScheduleChange, service: Daemon, caller: Admin) -> models.Schedule:
     """Change the fields that the body names."""
     changes = _changes(new)
     async with caller.audited("schedule.change", name, fields=sorted(changes)):
@@ -56,7 +56,7 @@ async def change(name: str, new: models.ScheduleChange, service: Daemon, caller:
 
 
 @router.delete("/schedules/{name}", status_code=204, summary="Delete a schedule")
-async def delete(name: str, service: Daemon, caller: Admin) -> None:
+async def delete_schedule(name: str, service: Daemon, caller: Admin) -> None:
     """Delete a schedule. Runs that it started stay."""
     async with caller.audited("schedule.delete", name):
         _refuse_declared(await _known(service, name))
@@ -65,7 +65,7 @@ async def delete(name: str, service: Daemon, caller: Admin) -> None:
 
 
 @router.get("/schedules/{name}/preview", summary="Preview a schedule")
-async def preview(
+async def preview_schedule(
     name: str,
     service: Daemon,
     caller: Operator,

@@ -93,7 +93,9 @@ def verify(
 def export(
     call: Call,
     package: _Package,
-    version: Annotated[int | None, typer.Option("--version", min=1, help="Which version.", show_default="newest")] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Which version.", show_default="newest")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")] = False,
 ) -> None:

@@ -217,7 +217,9 @@ def print_preview(printer: Printer, preview: Mapping[str, Any]) -> None:
         printer.data(preview)
         return
     names = ("ref", "course_name", "course_code", "would", "reason", "detail")
-    printer.table(("asked", "course", "code", "would be", "reason", "detail"), [[r[n] for n in names] for r in preview["rows"]])
+    printer.table(
+        ("asked", "course", "code", "would be", "reason", "detail"), [[r[n] for n in names] for r in preview["rows"]]
+    )
     counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in preview["counts"].items() if count)
     printer.say(f"{counts or 'no courses'}{' and more that are not shown' if preview['truncated'] else ''}")
 
@@ -289,7 +291,7 @@ def _json_object(text: str) -> Mapping[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise CliError(f"--params is not JSON: {error}. Give an object, for example '{{\"ids\": [\"1\"]}}'.") from error
+        raise CliError(f'--params is not JSON: {error}. Give an object, for example \'{{"ids": ["1"]}}\'.') from error
     if not isinstance(value, dict):
-        raise CliError("--params must be a JSON object, for example '{\"ids\": [\"1\"]}'.")
+        raise CliError('--params must be a JSON object, for example \'{"ids": ["1"]}\'.')
     return value
