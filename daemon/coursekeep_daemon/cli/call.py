@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -18,7 +18,7 @@ from coursekeep_daemon.cli.output import Printer
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
 
-__all__ = ["ADDRESS_FILE", "Call", "command"]
+__all__ = ["ADDRESS_FILE", "Call", "OptionGroup", "command"]
 
 #: in the data directory: where the running daemon can be reached
 ADDRESS_FILE = "daemon.json"
@@ -76,21 +76,29 @@ class Call:
             return f"http://[{host}]:{daemon.port}" if ":" in host else f"http://{host}:{daemon.port}"
 
 
+class OptionGroup:
+    """Base of dataclasses whose fields are options that several commands share."""
+
+
 def command(
     group: typer.Typer, name: str, *, local: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command. Its first parameter is the `Call`; the common options are added to its own.
 
-    `local` commands work without a daemon, so they take neither its address nor a token.
+    A parameter that is an `OptionGroup` becomes an option for each field. `local` commands work without a daemon, so
+    they take neither its address nor a token.
     """
     common = _LOCAL if local else _REMOTE
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        empty = {"json": False}
-        shared = [
-            inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, default=empty.get(each), annotation=annotation)
-            for each, annotation in common.items()
+        groups = {each.name: each.annotation for each in own if _is_group(each.annotation)}
+        parameters = [each for each in own if each.name not in groups]
+        for group_class in groups.values():
+            parameters += _options(group_class)
+        parameters += [
+            inspect.Parameter(name, _KEYWORD, default=False if name == "json" else None, annotation=annotation)
+            for name, annotation in common.items()
         ]
 
         def run(**given: Any) -> None:
@@ -100,9 +108,11 @@ def command(
                 url=given.pop("url", None),
                 token=given.pop("token", None),
             )
+            for name, group_class in groups.items():
+                given[name] = group_class(**{each.name: given.pop(each.name) for each in fields(group_class)})
             function(call, **given)
 
-        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + shared
+        parameters = [each.replace(kind=_KEYWORD) for each in parameters]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__doc__ = function.__doc__
@@ -110,3 +120,23 @@ def command(
         return function
 
     return register
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _is_group(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, OptionGroup)
+
+
+def _options(group_class: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group_class, include_extras=True)
+    return [
+        inspect.Parameter(
+            each.name,
+            _KEYWORD,
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(group_class)
+    ]
