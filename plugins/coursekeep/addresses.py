@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -88,8 +88,9 @@ class Site:
         """Take the address from the settings; raises `SettingsError` where it cannot be one."""
         try:
             url = httpx.URL(base_url.strip())
-        except (httpx.InvalidURL, ValueError) as error:
-            raise SettingsError(f"base_url: {base_url!r} is no address; write https://lms.example.edu") from error
+            urlsplit(base_url)  # stricter about brackets
+        except (httpx.InvalidURL, ValueError):
+            raise SettingsError("base_url: is no address; write it like https://lms.example.edu") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise SettingsError("base_url: must begin with https:// or http:// and name a host")
         if url.userinfo or url.query or url.fragment:

@@ -22,7 +22,7 @@ from coursekeep.addresses import Params, Site, encode, name_call
 from coursekeep.dialect import BearerDialect, Dialect, next_link, retry_after, standard_error
 from coursekeep.download import Download, Downloader
 from coursekeep.errors import RetryLater
-from coursekeep.exchange import Bounds, Exchange, Garbled, never_sent
+from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
 from coursekeep.governor import Governor, Turn
 from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
@@ -75,9 +75,11 @@ class LmsClient:
         file_hosts: Sequence[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         governor: Governor | None = None,
+        json_limit: int = JSON_LIMIT,
     ) -> None:
         """Take the integration's settings. `governor` is given where several clients speak to one LMS, and then
-        decides about concurrency; `transport` where tests answer themselves. Raises `SettingsError`."""
+        decides about concurrency; `transport` where tests answer themselves; `json_limit` is in bytes of one answer.
+        Raises `SettingsError`."""
         self._site = Site.at(base_url)
         self._dialect = dialect
         self._retry = retry
@@ -87,7 +89,7 @@ class LmsClient:
             dialect=dialect,
             governor=governor or Governor(max_concurrency),
             transport=self._transport,
-            bounds=Bounds(timeout=timeout, patience=retry.patience),
+            bounds=Bounds(timeout=timeout, patience=retry.patience, json_limit=json_limit),
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)

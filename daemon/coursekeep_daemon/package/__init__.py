@@ -1,1 +1,46 @@
 """The package: the only package that knows the format."""
+
+from coursekeep_daemon.package.archive import Archive
+from coursekeep_daemon.package.commit import Step
+from coursekeep_daemon.package.context import Committed, Head, PackageContext
+from coursekeep_daemon.package.errors import (
+    FileRefused,
+    NoSuchPackage,
+    OtherSource,
+    PackageBusy,
+    PackageDamaged,
+    PackageError,
+    StorageFull,
+    StorageUnavailable,
+    WrongContent,
+    WrongSize,
+)
+from coursekeep_daemon.package.report import Problem, VerifyReport
+from coursekeep_daemon.package.schemas import RecordRefused
+from coursekeep_daemon.package.sink import FileSink
+from coursekeep_daemon.package.verify import verify_path
+from coursekeep_daemon.package.writer import PackageWriter
+
+__all__ = [
+    "Archive",
+    "Committed",
+    "FileRefused",
+    "FileSink",
+    "Head",
+    "NoSuchPackage",
+    "OtherSource",
+    "PackageBusy",
+    "PackageContext",
+    "PackageDamaged",
+    "PackageError",
+    "PackageWriter",
+    "Problem",
+    "RecordRefused",
+    "Step",
+    "StorageFull",
+    "StorageUnavailable",
+    "VerifyReport",
+    "WrongContent",
+    "WrongSize",
+    "verify_path",
+]

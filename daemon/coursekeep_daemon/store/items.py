@@ -17,7 +17,7 @@ from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.runs import find_run, tell_run
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["ITEM", "Items", "select_items"]
+__all__ = ["ITEM", "Items", "items_scope", "select_items"]
 
 ITEM = Shape(Item, item, {"integration": run.c.integration})
 
@@ -88,13 +88,18 @@ def select_items() -> Select[Any]:
     return select(*ITEM.columns).join(run, run.c.id == item.c.run_id)
 
 
+def items_scope(run_id: int, status: ItemStatus | None) -> str:
+    """Name the list of a run's items, for its cursors."""
+    return f"items {run_id} {status}"
+
+
 def _page(
     connection: Connection, run_id: int, status: ItemStatus | None, limit: int, cursor: str | None
 ) -> Slice[Item]:
     query = select_items().where(item.c.run_id == run_id)
     if status is not None:
         query = query.where(item.c.status == status)
-    return page(connection, ITEM, query, item.c.id, scope=f"items {run_id} {status}", limit=limit, cursor=cursor)
+    return page(connection, ITEM, query, item.c.id, scope=items_scope(run_id, status), limit=limit, cursor=cursor)
 
 
 def _add(tx: Transaction, run_id: int, plans: Sequence[ItemPlan]) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table
 from coursekeep_daemon.store.errors import BadCursor
 from coursekeep_daemon.store.records import Slice
 
-__all__ = ["LARGEST_ID", "Shape", "is_id", "page", "search_condition", "searchable"]
+__all__ = ["LARGEST_ID", "Shape", "is_id", "make_cursor", "page", "search_condition", "searchable"]
 
 T = TypeVar("T")
 
@@ -91,10 +91,11 @@ def page(
     rows: Sequence[Row[Any]] = connection.execute(query).all()
     items = [shape.record(row[:-1]) for row in rows[:limit]]
     more = len(rows) > limit
-    return Slice(items=items, next_cursor=_make_cursor(scope, rows[limit - 1][-1]) if more else None)
+    return Slice(items=items, next_cursor=make_cursor(scope, rows[limit - 1][-1]) if more else None)
 
 
-def _make_cursor(scope: str, behind: int) -> str:
+def make_cursor(scope: str, behind: int) -> str:
+    """Make the cursor of what follows an id in a list."""
     return base64.urlsafe_b64encode(f"{_short(scope)}.{behind}".encode()).decode().rstrip("=")
 
 

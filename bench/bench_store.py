@@ -1,0 +1,190 @@
+"""What the store's design is worth, as ratios measured in one run.
+
+`writer_ratio`: status changes through the one writer, beside one SQLModel async session per change. `listing_ratio`:
+the last page of a long list beside the first. Needs `aiosqlite` and `greenlet` for the session that is compared with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.store import ItemPlan, ItemResult, Store
+from coursekeep_daemon.store.items import items_scope
+from coursekeep_daemon.store.models import EventRow, ItemRow, RunCountRow
+from coursekeep_daemon.store.rows import make_cursor
+
+__all__ = ["listing_ratio", "writer_ratio"]
+
+CALLERS = 32
+PAGE = 100
+REASON = "lms_unavailable"
+
+
+def writer_ratio(writer_changes: int = 64_000, session_changes: int = 3_200) -> dict[str, float]:
+    """Measure status changes per second: 32 callers, each awaiting the commit of its change before the next.
+
+    A change is `processing -> failed`: the item, its run's counters and an event, in one transaction. Both sides run on
+    the same tables with the same durability (WAL, an fsync for every commit).
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        url = f"sqlite:///{directory}/writer.db"
+        writer, writer_p99 = asyncio.run(_through_writer(url, writer_changes))
+        url = f"sqlite:///{directory}/session.db"
+        session, session_p99 = asyncio.run(_through_sessions(url, session_changes))
+    return {
+        "writer_per_second": round(writer),
+        "writer_p99_ms": round(writer_p99 * 1000, 2),
+        "session_per_second": round(session),
+        "session_p99_ms": round(session_p99 * 1000, 2),
+        "ratio": round(writer / session, 1),
+    }
+
+
+def listing_ratio(rows: int = 10_000_000, pages: int = 50) -> dict[str, float]:
+    """Measure reading 100 items of one run of so many: the first page beside the last, with and without a status."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "listing.db"
+        started = time.perf_counter()
+        run_id = asyncio.run(_make_run(f"sqlite:///{path}"))
+        _fill(path, run_id, rows)
+        filled = time.perf_counter() - started
+        measured = asyncio.run(_list(f"sqlite:///{path}", run_id, rows, pages))
+    return {"rows": rows, "fill_seconds": round(filled, 1), **measured}
+
+
+async def _make_run(url: str) -> int:
+    Store.upgrade(url)
+    async with Store(url) as store:
+        await store.sync_integrations([("main", "canvas", {})])
+        run, _ = await store.create_run(
+            integration="main", source="ids", params={}, on_existing="skip", note=None, created_by="bench"
+        )
+        await store.change_run(run.id, RunStatus.PLANNING)
+        await store.change_run(run.id, RunStatus.PROCESSING)
+    return run.id
+
+
+async def _through_writer(url: str, changes: int) -> tuple[float, float]:
+    ids = iter(await _claimed(url, changes))
+    async with Store(url) as store:
+
+        async def change(item_id: int) -> None:
+            await store.finish_item(ItemResult(item_id=item_id, status=ItemStatus.FAILED, reason=REASON))
+
+        return await _measure(ids, changes, change)
+
+
+async def _claimed(url: str, number: int) -> list[int]:
+    """Make a run with so many items in processing."""
+    run_id = await _make_run(url)
+    async with Store(url) as store:
+        await store.add_items(run_id, [ItemPlan(ref=str(n), course_id=str(n)) for n in range(number)])
+        claimed = await store.claim_items(run_id, limit=number, now=datetime.now(UTC))
+    return [item.id for item in claimed]
+
+
+async def _through_sessions(url: str, changes: int) -> tuple[float, float]:
+    ids = iter(await _claimed(url, changes))
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), pool_size=CALLERS)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    # without IMMEDIATE, sessions that read before they write fail with `database is locked`
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        return await _measure(ids, changes, lambda item_id: _change_in_session(engine, item_id))
+    finally:
+        await engine.dispose()
+
+
+def _prepare(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "busy_timeout = 60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+async def _change_in_session(engine: AsyncEngine, item_id: int) -> None:
+    now = datetime.now(UTC)
+    async with AsyncSession(engine) as session:
+        item = (await session.exec(select(ItemRow).where(ItemRow.id == item_id))).one()
+        counts = (await session.exec(select(RunCountRow).where(RunCountRow.run_id == item.run_id))).one()
+        item.status, item.reason, item.finished_at = ItemStatus.FAILED, REASON, now
+        counts.processing -= 1
+        counts.failed += 1
+        data = {"status": "failed", "reason": REASON}
+        session.add(EventRow(at=now, kind="item", run_id=item.run_id, item_id=item_id, data=data))
+        await session.commit()
+
+
+async def _measure(ids: Iterator[int], number: int, change: Callable[[int], Awaitable[None]]) -> tuple[float, float]:
+    """Give changes per second, and the time that all but one in a hundred stay below."""
+    waited: list[float] = []
+
+    async def caller() -> None:
+        for item_id in ids:  # all callers take from one iterator
+            started = time.perf_counter()
+            await change(item_id)
+            waited.append(time.perf_counter() - started)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    seconds = time.perf_counter() - started
+    assert len(waited) == number
+    return number / seconds, statistics.quantiles(waited, n=100)[98]
+
+
+def _fill(path: Path, run_id: int, rows: int) -> None:
+    """Add items by one statement, as they would stand at the end of a run: 1 of 100 failed."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(
+            """
+            WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :rows)
+            INSERT INTO item (run_id, ref, course_id, course_name, status, attempts, gaps, created_at)
+            SELECT :run_id, n, n, 'Course ' || n, iif(n % 100, 'completed', 'failed'), 1, 0,
+                   '2026-01-01 00:00:00.000000'
+            FROM number
+            """,
+            {"rows": rows, "run_id": run_id},
+        )
+    connection.close()
+
+
+async def _list(url: str, run_id: int, rows: int, pages: int) -> dict[str, float]:
+    measured: dict[str, float] = {}
+    async with Store(url) as store:
+        for name, status, step in (("all", None, 1), ("failed", ItemStatus.FAILED, 100)):
+            # ids are 1 to `rows`: the last page is what follows the 100 last ids of this list
+            last_page = make_cursor(items_scope(run_id, status), rows - PAGE * step)
+            first = await _time_pages(store, run_id, status, None, pages)
+            last = await _time_pages(store, run_id, status, last_page, pages)
+            measured[f"{name}_first_ms"] = round(first * 1000, 2)
+            measured[f"{name}_last_ms"] = round(last * 1000, 2)
+            measured[f"{name}_ratio"] = round(last / first, 2)
+    return measured
+
+
+async def _time_pages(store: Store, run_id: int, status: ItemStatus | None, cursor: str | None, times: int) -> float:
+    """Give the median time of reading one page."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        page = await store.items(run_id, status=status, limit=PAGE, cursor=cursor)
+        taken.append(time.perf_counter() - started)
+        assert len(page.items) == PAGE
+        assert (page.next_cursor is None) == (cursor is not None)
+    return statistics.median(taken)

@@ -1,0 +1,181 @@
+"""Files to be checked, wherever they lie: in a directory, in a zip, or scattered over an object's versions."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Protocol
+
+from coursekeep_daemon.package.bag import escapes
+from coursekeep_daemon.package.report import VerifyReport
+from coursekeep_daemon.package.storage import BLOCK, storage_errors
+
+__all__ = ["DirectoryTree", "LogicalTree", "Tree", "Unreadable", "ZipTree", "hash_file", "walk"]
+
+
+class Unreadable(Exception):
+    """This one file cannot be read: a fault of the file, not of the whole place."""
+
+
+class Tree(Protocol):
+    """Files by their paths."""
+
+    def paths(self) -> Collection[str]:
+        """Return all paths."""
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield a text file's lines without their ends. Raises `Unreadable`."""
+
+    def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
+        """Return a file's digests, reading it once. Raises `Unreadable`."""
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    try:
+        for line in file:
+            yield line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Unreadable("it is not UTF-8 text") from error
+
+
+def _hash(file: IO[bytes], algorithms: Collection[str], report: VerifyReport) -> dict[str, str]:
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    while block := file.read(BLOCK):
+        for digest in hashes.values():
+            digest.update(block)
+        report.checked_bytes += len(block)
+    report.checked_files += 1
+    return {name: digest.hexdigest() for name, digest in hashes.items()}
+
+
+def hash_file(path: Path, algorithms: Collection[str], report: VerifyReport) -> dict[str, str]:
+    """Return a file's digests. Raises `Unreadable` for a bad or vanished file, `StorageUnavailable` for the rest."""
+    try:
+        with path.open("rb") as file:
+            return _hash(file, algorithms, report)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOENT, errno.EISDIR):
+            raise Unreadable(f"it cannot be read ({error.strerror})") from error
+        with storage_errors(path):
+            raise
+
+
+def walk(top: Path, report: VerifyReport, prefix: str = "") -> dict[str, Path]:
+    """Return the regular files below a directory by their paths; report links and other things."""
+    found: dict[str, Path] = {}
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    with storage_errors(top):
+        for directory, below, files in os.walk(top, onerror=fail):
+            for name in (*below, *files):
+                path = Path(directory, name)
+                relative = prefix + path.relative_to(top).as_posix()
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode):
+                    found[relative] = path
+                elif not stat.S_ISDIR(mode):
+                    report.problem(relative, "it is a link or a special file; only plain files are allowed")
+            below[:] = [name for name in below if not Path(directory, name).is_symlink()]
+    return found
+
+
+class DirectoryTree:
+    """Files below a directory."""
+
+    def __init__(self, top: Path, report: VerifyReport) -> None:
+        self._report = report
+        self._files = walk(top, report)
+
+    def paths(self) -> Collection[str]:
+        return self._files.keys()
+
+    def size(self, path: str) -> int:
+        with storage_errors(self._files[path]):
+            return self._files[path].stat().st_size
+
+    def lines(self, path: str) -> Iterator[str]:
+        with storage_errors(self._files[path]), self._files[path].open("rb") as file:
+            yield from _lines(file)
+
+    def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
+        return hash_file(self._files[path], algorithms, self._report)
+
+
+class LogicalTree(DirectoryTree):
+    """The files of one version of an object, whose SHA-512 were computed before."""
+
+    def __init__(self, files: Mapping[str, Path], known: Mapping[Path, str], report: VerifyReport) -> None:
+        self._report = report
+        self._files = dict(files)
+        self._known = known
+
+    def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
+        known = self._known.get(self._files[path])
+        if known is None:
+            raise Unreadable("its stored bytes cannot be read")
+        others = [name for name in algorithms if name != "sha512"]
+        return {"sha512": known, **(hash_file(self._files[path], others, self._report) if others else {})}
+
+
+class ZipTree:
+    """Files below the one directory of a zip. Nothing is unpacked."""
+
+    def __init__(self, archive: zipfile.ZipFile, report: VerifyReport) -> None:
+        self._zip = archive
+        self._report = report
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        tops: set[str] = set()
+        for entry in archive.infolist():
+            if self._refused(entry):
+                continue
+            top, _, path = entry.filename.partition("/")
+            tops.add(top)
+            if path in self._entries:
+                report.problem(entry.filename, "it is in the zip twice")
+            elif not entry.is_dir():
+                self._entries[path] = entry
+        if len(tops) != 1:
+            report.problem(".", f"a bag's zip holds one directory, this one has {len(tops)} entries at the top")
+
+    def _refused(self, entry: zipfile.ZipInfo) -> bool:
+        mode = entry.external_attr >> 16
+        if escapes(entry.filename.rstrip("/")):
+            self._report.problem(entry.filename, "its path leads out of the directory it is unpacked in")
+        elif mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_IFMT(mode) == 0):
+            self._report.problem(entry.filename, "it is a link or a special file; only plain files are allowed")
+        elif entry.flag_bits & 1:
+            self._report.problem(entry.filename, "it is encrypted")
+        else:
+            return False
+        return True
+
+    def paths(self) -> Collection[str]:
+        return self._entries.keys()
+
+    def size(self, path: str) -> int:
+        return self._entries[path].file_size
+
+    def lines(self, path: str) -> Iterator[str]:
+        with self._open(path) as file:
+            yield from _lines(file)
+
+    def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
+        try:
+            with self._open(path) as file:
+                return _hash(file, algorithms, self._report)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise Unreadable(f"it cannot be unpacked ({error})") from error
+
+    def _open(self, path: str) -> IO[bytes]:
+        return self._zip.open(self._entries[path])

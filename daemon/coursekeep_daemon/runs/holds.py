@@ -1,0 +1,156 @@
+"""What holds work back: pauses, credentials, storage, an LMS that is down. One place knows, all else asks it.
+
+Pauses and halted integrations live in the store, and are read again every few seconds and after each change; the
+troubles of storage and LMS live here only, since the next start finds them out anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+
+from coursekeep_daemon.runs.lms import Lmses
+from coursekeep_daemon.runs.states import FINAL_RUN
+from coursekeep_daemon.store import PauseLevel, Run, Store
+
+__all__ = ["Clock", "Hold", "HoldLevel", "Holds"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+class HoldLevel(StrEnum):
+    """What kind of thing holds."""
+
+    ALL = "all"
+    INTEGRATION = "integration"
+    RUN = "run"
+    CREDENTIALS = "credentials"
+    STORAGE = "storage"
+    LMS = "lms"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """What holds a run, since when, and why, for people."""
+
+    level: HoldLevel
+    since: datetime
+    reason: str
+
+
+class Holds:
+    """Knows what holds each run."""
+
+    def __init__(self, store: Store, lmses: Lmses, clock: Clock) -> None:
+        self._store = store
+        self._lmses = lmses
+        self._clock = clock
+        self._born = clock()
+        self._pauses: dict[tuple[str, str], Hold] = {}
+        self._halts: dict[str, Hold] = {}
+        self._unusable: dict[str, Hold] = {}
+        self._lms: dict[str, Hold] = {}
+        self._storage: Hold | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called whenever something may have been released."""
+        self._listeners.append(listener)
+
+    def hold(self, run: Run) -> Hold | None:
+        """Return what holds a run: the widest pause first, then what is in its way. None where nothing does."""
+        if run.status in FINAL_RUN:
+            return None
+        name = run.integration
+        return (
+            self._pauses.get((PauseLevel.ALL, ""))
+            or self._pauses.get((PauseLevel.INTEGRATION, name))
+            or self._pauses.get((PauseLevel.RUN, str(run.id)))
+            or self.missing(name)
+            or self._halts.get(name)
+            or self._storage
+            or self._lms.get(name)
+        )
+
+    def missing(self, name: str) -> Hold | None:
+        """Return why an integration cannot be worked with in this process; None where it can."""
+        if name in self._lmses:
+            return None
+        reason = f"the integration {name} is not in the settings, or not enabled there"
+        return self._unusable.get(name) or Hold(level=HoldLevel.INTEGRATION, since=self._born, reason=reason)
+
+    def unusable(self, name: str, reason: str) -> None:
+        """Note that an integration of the settings cannot be worked with in this process, and why."""
+        self._unusable[name] = Hold(level=HoldLevel.INTEGRATION, since=self._born, reason=reason)
+
+    async def refresh(self) -> None:
+        """Read pauses and halts from the store."""
+        pauses, integrations = await self._store.pauses(), await self._store.integrations()
+        before = set(self._pauses), set(self._halts)
+        self._pauses = {
+            (pause.level, pause.target): Hold(
+                level=HoldLevel(pause.level.value), since=pause.at, reason=f"paused by {pause.by}"
+            )
+            for pause in pauses
+        }
+        self._halts = {
+            one.name: Hold(level=HoldLevel.CREDENTIALS, since=one.halted_at or self._clock(), reason=one.halted_reason)
+            for one in integrations
+            if one.halted_reason is not None
+        }
+        if before != (set(self._pauses), set(self._halts)):
+            self._changed()
+
+    async def credentials_needed(self, name: str, reason: str) -> None:
+        """Halt an integration, with one alert however many courses meet the same wall."""
+        if await self._store.halt_integration(name, reason):
+            remedy = f"renew the credentials, then run `coursekeep check {name}`"
+            log.warning("credentials_needed", integration=name, reason=reason, remedy=remedy)
+        await self.refresh()
+
+    async def credentials_renewed(self, name: str) -> None:
+        """Let a halted integration go on."""
+        if await self._store.release_integration(name):
+            log.info("integration_released", integration=name)
+        await self.refresh()
+
+    @property
+    def storage(self) -> Hold | None:
+        """Return the trouble with the archive's storage."""
+        return self._storage
+
+    def storage_trouble(self, reason: str) -> None:
+        """Hold everything until there is room in the archive. Logged once, not at every poll."""
+        if self._storage is None:
+            log.error("storage_held", reason=reason)
+            self._storage = Hold(level=HoldLevel.STORAGE, since=self._clock(), reason=reason)
+            self._changed()
+
+    def storage_fine(self) -> None:
+        """Let everything go on: there is room again."""
+        if self._storage is not None:
+            log.info("storage_released", held_since=self._storage.since.isoformat())
+            self._storage = None
+            self._changed()
+
+    def lms_trouble(self, name: str, reason: str) -> bool:
+        """Hold an integration whose LMS does not answer. True only the first time."""
+        first = name not in self._lms
+        since = self._clock() if first else self._lms[name].since
+        self._lms[name] = Hold(level=HoldLevel.LMS, since=since, reason=reason)
+        return first
+
+    def lms_fine(self, name: str) -> None:
+        """Let an integration go on: its LMS answers."""
+        if self._lms.pop(name, None) is not None:
+            self._changed()
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()

@@ -1,0 +1,360 @@
+"""The service: builds and runs everything; what API and commands call. The one place where parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from coursekeep import CheckStep, ConnectorError, CoursekeepError
+from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.integrations import Questions, open_integrations
+from coursekeep_daemon.lock import DataDirLock
+from coursekeep_daemon.metrics import Metrics
+from coursekeep_daemon.origin import close_match
+from coursekeep_daemon.package import Archive, VerifyReport
+from coursekeep_daemon.registry import Registry, Unknown
+from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.runs.archiver import Archiver, Rules
+from coursekeep_daemon.runs.dispatcher import Dispatcher
+from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.runs.holds import Clock, Hold, Holds
+from coursekeep_daemon.runs.hooks import Hooks
+from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.planner import Planner, Preview, PreviewRow
+from coursekeep_daemon.runs.planning import Plannings
+from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.schedule import Scheduler, check_cron
+from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules
+from coursekeep_daemon.settings import Settings
+from coursekeep_daemon.store import Run, Schedule, Store
+
+__all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+#: share of the time-out at a stop that plugins get to be told the last events
+_HOOKS_AT_STOP = 0.1
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _make_store(url: str) -> bool:
+    """Make the database where there is none yet, and tell whether."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Store.upgrade(url)
+    return True
+
+
+class Service:
+    """Everything that runs in one daemon. Use as an asynchronous context manager, or `start` and `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = _now,
+        registry: Registry | None = None,
+        patience: Patience | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
+        self.settings = settings
+        self.clock = clock
+        self.version = importlib.metadata.version("coursekeep")
+        self.metrics = Metrics(self.version)
+        self._registry = registry
+        self._patience = patience or Patience()
+        archive, engine = settings.archive, settings.engine
+        self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
+        self._stack: AsyncExitStack | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Start everything, in the order in which the parts need each other. A failure stops what had started.
+
+        Raises `SettingsError`, `StoreError` and `PackageError` with what is wrong, where, and what to do.
+        """
+        async with AsyncExitStack() as stack:
+            self._start_lock(stack)
+            self._start_registry()
+            await self._start_store(stack)
+            await self._start_archive()
+            await self._start_integrations(stack)
+            await self._start_watch(stack)
+            await self._start_dispatcher(stack)
+            await self._start_scheduler(stack)
+            stack.push_async_callback(self._stop_background)
+            self._stack = stack.pop_all()
+        log.info("service_started", integrations=sorted(self._lmses), version=self.version)
+        self._in_background(self._questions.check_halted(self._lmses))
+
+    async def stop(self) -> None:
+        """Stop everything in the opposite order, within about the shutdown time-out. Harmless where nothing runs."""
+        if self._stack is not None:
+            stack, self._stack = self._stack, None
+            await stack.aclose()
+            log.info("service_stopped")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    def _start_lock(self, stack: AsyncExitStack) -> None:
+        lock = DataDirLock(self.settings.daemon.data_dir, self.clock)
+        lock.acquire()
+        stack.callback(lock.release)
+
+    def _start_registry(self) -> None:
+        self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
+        for plugin in self.registry.plugins():
+            self.metrics.plugins.labels(plugin.state.value).inc()
+
+    async def _start_store(self, stack: AsyncExitStack) -> None:
+        """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
+        url = self.settings.store.url
+        if await asyncio.to_thread(_make_store, url):
+            log.info("store_created", url=url)
+        self.store = Store(url, clock=self.clock)
+        stack.push_async_callback(self.store.stop)
+        await self.store.start()
+
+    async def _start_archive(self) -> None:
+        settings = self.settings.archive
+        self.archive = Archive.open(settings.url, organization=settings.organization)
+        await asyncio.to_thread(self.archive.prepare)
+
+    async def _start_integrations(self, stack: AsyncExitStack) -> None:
+        self._lmses, unusable = await open_integrations(self.settings, self.registry, stack)
+        self._holds = Holds(self.store, self._lmses, self.clock)
+        known = {one.name for one in await self.store.integrations()}
+        rows: list[tuple[str, str, Mapping[str, Any]]] = []
+        for name, settings in self.settings.integrations.items():
+            if name in self._lmses:
+                rows.append((name, settings.connector, self._lmses[name].connector.describe()))
+            elif name not in known:
+                rows.append((name, settings.connector, {}))
+        await self.store.sync_integrations(rows)
+        for name, reason in unusable.items():
+            self._holds.unusable(name, reason)
+        await self._holds.refresh()
+        self._questions = Questions(self.store, self._holds)
+
+    async def _start_watch(self, stack: AsyncExitStack) -> None:
+        settings = self.settings.archive
+        self._watch = Watch(self._holds, self.archive.check_writable, settings.min_free, self._patience)
+        stack.push_async_callback(self._watch.stop)
+        await self._watch.start()
+
+    async def _start_dispatcher(self, stack: AsyncExitStack) -> None:
+        """Put what a dead process left in flight back into the queue, then hand out work."""
+        if interrupted := await self.store.requeue_interrupted():
+            log.warning("interrupted_requeued", courses=interrupted)
+        timeout = self.settings.daemon.shutdown_timeout
+        self._hooks = Hooks(self.registry)
+        stack.push_async_callback(self._hooks.stop, timeout * _HOOKS_AT_STOP)
+        await self._hooks.start()
+        self._planner = Planner(self.store, self.archive, self.registry, self.clock)
+        self._dispatcher = Dispatcher(
+            store=self.store,
+            lmses=self._lmses,
+            engine=LocalEngine(self.settings.engine.concurrency),
+            plannings=Plannings(
+                store=self.store,
+                planner=self._planner,
+                watch=self._watch,
+                hooks=self._hooks,
+                clock=self.clock,
+                patience=self._patience.course,
+            ),
+            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock),
+            holds=self._holds,
+            hooks=self._hooks,
+            clock=self.clock,
+            finished=self.metrics.course_done,
+        )
+        stack.push_async_callback(self._dispatcher.stop, timeout)
+        await self._dispatcher.start()
+
+    def _rules(self) -> Rules:
+        return Rules(
+            organization=self.settings.archive.organization,
+            software=f"Coursekeep/{self.version}",
+            max_attempts=self.settings.engine.max_attempts,
+            limits=self._limits,
+            patience=self._patience,
+        )
+
+    async def _start_scheduler(self, stack: AsyncExitStack) -> None:
+        await self.store.sync_declared_schedules(declared_schedules(self.settings, self.clock()))
+        self._scheduled = ScheduledRuns(
+            store=self.store, start_run=self._start_scheduled, check=self._check_request, clock=self.clock
+        )
+        self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
+        stack.push_async_callback(self.scheduler.stop)
+        unchanged = await self.scheduler.start(await self.store.schedules(), self._term_refreshes())
+        self._in_background(self._scheduled.catch_up(unchanged))
+
+    def _term_refreshes(self) -> dict[str, tuple[str, str]]:
+        zone = self.settings.daemon.time_zone
+        refreshes = {}
+        for name in self._lmses:
+            cron = self.settings.integrations[name].terms_refresh
+            try:
+                check_cron(cron, zone)
+            except ValueError as error:
+                raise self.settings.origin.error(("integrations", name, "terms_refresh"), str(error)) from None
+            refreshes[name] = (cron, zone)
+        return refreshes
+
+    async def _stop_background(self) -> None:
+        for task in (tasks := set(self._background)):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        async def logged() -> None:
+            try:
+                await work
+            except CoursekeepError as error:
+                log.error("background_failed", reason=str(error))
+
+        task = asyncio.create_task(logged())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # What callers ask for
+
+    async def start_run(
+        self, request: RunRequest, *, by: str, idempotency_key: str | None = None, schedule: str | None = None
+    ) -> tuple[Run, bool]:
+        """Start a run, and return it with True; with a key that was used before, the earlier run with False.
+
+        Raises `BadRequest` where it cannot be, `Conflict` where the key was used for another request.
+        """
+        self._check_request(request)
+        run, created = await self.store.create_run(
+            integration=request.integration,
+            source=request.source,
+            params=request.params,
+            on_existing=request.on_existing,
+            note=request.note,
+            created_by=by,
+            options={"include": list(request.include), "exclude": list(request.exclude)},
+            schedule=schedule,
+            idempotency_key=idempotency_key,
+        )
+        if created:
+            self.metrics.run_requested(request.integration)
+            self._dispatcher.wake()
+        return run, created
+
+    async def preview(self, request: RunRequest, *, limit: int = 1000) -> Preview:
+        """Say what a run would take now; write nothing. Raises `BadRequest`, and what the connector raises."""
+        self._check_request(request)
+        lms = self._usable(request.integration)
+        try:
+            return await self._planner.preview(request.for_planner(), lms, limit=limit)
+        except ValueError as error:
+            raise BadRequest(str(error), where="params") from None
+
+    async def check(self, integration: str) -> list[CheckStep]:
+        """Run the connector's check, and keep its steps; where all are well, a halted integration goes on."""
+        return await self._questions.check(self._usable(integration))
+
+    async def refresh_terms(self, integration: str) -> int:
+        """Read the terms again, and return how many there are. Raises `BadRequest`, and what the connector raises."""
+        return await self._questions.refresh_terms(self._usable(integration))
+
+    async def create_schedule(self, fields: Mapping[str, Any], *, by: str) -> Schedule:
+        """Make a schedule from the fields of the API. Raises `BadRequest`."""
+        return await self._scheduled.create(fields, by, self.scheduler)
+
+    async def update_schedule(self, name: str, changes: Mapping[str, Any], *, by: str) -> Schedule:
+        """Change some fields of a schedule. Raises `BadRequest`."""
+        log.info("schedule_changed", schedule=name, by=by)
+        return await self._scheduled.update(name, changes, self.scheduler)
+
+    async def delete_schedule(self, name: str, *, by: str) -> None:
+        """Forget a schedule. Raises `BadRequest`."""
+        log.info("schedule_deleted", schedule=name, by=by)
+        await self._scheduled.delete(name, self.scheduler)
+
+    async def preview_schedule(self, name: str, *, limit: int = 1000) -> Preview:
+        """Say what the next time of a schedule would take, of what the LMS has now. Raises as `preview`."""
+        return await self.preview(await self._scheduled.next_request(name), limit=limit)
+
+    async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
+        """Verify a package, and keep the outcome with each version. Raises `PackageError`."""
+        report = await asyncio.to_thread(self.archive.verify, package_id, version)
+        for known in await self.store.package(package_id):
+            if version in (None, known.version):
+                await self.store.record_verification(package_id, known.version, self.clock(), report.valid)
+        return report
+
+    def hold(self, run: Run) -> Hold | None:
+        """Return what holds a run; None where nothing does."""
+        return self._holds.hold(run)
+
+    async def refresh_holds(self) -> None:
+        """Have pauses read again at once, after one was set or lifted."""
+        await self._holds.refresh()
+
+    def ready(self) -> tuple[bool, dict[str, str]]:
+        """Tell whether the daemon can work, and why not."""
+        if self._stack is None:
+            return False, {"service": "it is starting or stopping"}
+        storage = self._holds.storage
+        return storage is None, {} if storage is None else {"storage": storage.reason}
+
+    def _check_request(self, request: RunRequest) -> None:
+        """Raise `BadRequest` where a request cannot be used now. Asks no LMS."""
+        if request.integration not in self.settings.integrations:
+            hint = close_match(request.integration, self.settings.integrations)
+            raise BadRequest(f"there is no integration {request.integration}; {hint}", where="integration")
+        if request.on_existing not in {"skip", "refresh"}:
+            raise BadRequest(f"{request.on_existing!r} is not known; allowed: refresh, skip", where="on_existing")
+        try:
+            self._planner.check(request.for_planner())
+        except Unknown as error:
+            raise BadRequest(str(error), where="source") from None
+        except ValueError as error:
+            raise BadRequest(str(error), where="params") from None
+
+    def _usable(self, integration: str) -> Lms:
+        if integration in self._lmses:
+            return self._lmses[integration]
+        if integration in self.settings.integrations:
+            hold = self._holds.missing(integration)
+            raise BadRequest(hold.reason if hold else "it cannot be used", where="integration")
+        hint = close_match(integration, self.settings.integrations)
+        raise BadRequest(f"there is no integration {integration}; {hint}", where="integration")
+
+    async def _start_scheduled(self, request: RunRequest, by: str, key: str, schedule: str) -> Run:
+        run, _ = await self.start_run(request, by=by, idempotency_key=key, schedule=schedule)
+        return run
+
+    async def _due(self, kind: str, name: str, slot: datetime) -> None:
+        """Do what the scheduler says is due."""
+        if kind == "schedule":
+            await self._scheduled.fire(name, slot)
+            return
+        try:
+            await self.refresh_terms(name)
+        except ConnectorError as error:
+            log.warning("terms_not_refreshed", integration=name, reason=str(error))

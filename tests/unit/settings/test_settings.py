@@ -1,0 +1,224 @@
+"""Settings: what they take, what they refuse, and how they say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+
+from coursekeep import ConnectorSettings, SettingsError
+from coursekeep_daemon.origin import find_line
+from coursekeep_daemon.settings import connector_settings, load_settings
+
+MAIN = '[integrations.main]\nconnector = "canvas"\nbase_url = "https://lms.example.edu"\n'
+
+
+class Own(ConnectorSettings):
+    """A connector's settings."""
+
+    account: str = Field("self", title="Account", description="Account to read.")
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def _write(text: str) -> Path:
+        path = tmp_path / "settings.toml"
+        path.write_text(text)
+        return path
+
+    return _write
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    return str(caught.value)
+
+
+def test_an_empty_file_gives_the_defaults_with_absolute_paths(write):
+    """Without any key, every default is in force, and relative paths start from the file's folder."""
+    path = write("")
+
+    settings = load_settings(path)
+
+    assert settings.daemon.port == 8350
+    assert settings.daemon.data_dir == path.parent / "data"
+    assert settings.store.url == f"sqlite:///{path.parent}/data/coursekeep.db"
+    assert settings.archive.url == f"file://{path.parent}/archive"
+    assert settings.archive.min_free == 2**30
+
+
+def test_the_file_in_the_repository_holds_exactly_the_defaults():
+    """settings.toml at the root changes nothing when it is used as it is."""
+    root = Path(__file__).parents[3]
+
+    listed = load_settings(root / "settings.toml")
+
+    assert listed.redacted()["engine"] == type(listed.engine)().model_dump()
+    assert listed.daemon.model_copy(update={"data_dir": Path("data")}) == type(listed.daemon)()
+    assert listed.archive.min_free == type(listed.archive)().min_free
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_a_guess(write):
+    """A misspelt key names itself, its line, what was probably meant, and what is allowed."""
+    said = refusal(write("# mine\n[daemon]\nprot = 1\n"))
+
+    assert "daemon.prot" in said
+    assert "settings.toml line 3" in said
+    assert "did you mean port?" in said
+    assert "data_dir" in said
+
+
+def test_all_mistakes_are_told_at_once(write):
+    """Every wrong key of a file is named in one error."""
+    said = refusal(write('[daemon]\nport = "x"\n[archive]\nmin_free = "lots"\n[engine]\nkind = "magic"\n'))
+
+    assert all(key in said for key in ("daemon.port", "archive.min_free", "engine.kind"))
+    assert "'local'" in said
+
+
+def test_text_that_is_not_toml_is_refused_with_its_line(write):
+    """A syntax error names the file and the line."""
+    said = refusal(write("[daemon]\nport = = 1\n"))
+
+    assert "not TOML" in said
+    assert "line 2" in said
+
+
+def test_an_environment_variable_overrides_the_file(write, monkeypatch):
+    """COURSEKEEP_SECTION__KEY wins over the file."""
+    monkeypatch.setenv("COURSEKEEP_DAEMON__PORT", "9000")
+
+    assert load_settings(write("[daemon]\nport = 1\n")).daemon.port == 9000
+
+
+def test_a_bad_environment_variable_is_named(write, monkeypatch):
+    """An error in a variable points at the variable, not at the file."""
+    monkeypatch.setenv("COURSEKEEP_DAEMON__PORT", "many")
+
+    assert "environment variable COURSEKEEP_DAEMON__PORT" in refusal(write(""))
+
+
+def test_a_misspelt_section_in_the_environment_is_refused(write, monkeypatch):
+    """A variable of a section that does not exist is told of, not left out without a word."""
+    monkeypatch.setenv("COURSEKEEP_DEAMON__PORT", "9000")
+
+    assert "did you mean DAEMON?" in refusal(write(""))
+
+
+def test_a_token_of_digits_in_the_environment_stays_text(write, monkeypatch):
+    """A variable is text, even where it looks like a number."""
+    monkeypatch.setenv("COURSEKEEP_INTEGRATIONS__MAIN__TOKEN", "1234567")
+
+    settings = load_settings(write(MAIN))
+
+    assert connector_settings(settings, "main", Own).token.get_secret_value() == "1234567"
+
+
+def test_a_secret_comes_from_the_variable_it_names(write, monkeypatch):
+    """`{ env = "NAME" }` is resolved when the connector is made, not before."""
+    settings = load_settings(write(MAIN + 'token = { env = "LMS_TOKEN" }\n'))
+    with pytest.raises(SettingsError, match="LMS_TOKEN is not set"):
+        connector_settings(settings, "main", Own)
+    monkeypatch.setenv("LMS_TOKEN", "s3cret")
+
+    again = load_settings(settings.origin.path)
+
+    assert connector_settings(again, "main", Own).token.get_secret_value() == "s3cret"
+
+
+def test_a_secret_comes_from_the_file_it_names(write, tmp_path):
+    """`{ file = "path" }` is read relative to the settings, without its line end."""
+    (tmp_path / "token").write_text("s3cret\n")
+
+    settings = load_settings(write(MAIN + 'token = { file = "token" }\n'))
+
+    assert connector_settings(settings, "main", Own).token.get_secret_value() == "s3cret"
+
+
+def test_a_secret_file_that_is_missing_is_named(write):
+    """A missing file of a secret is told with key, line and path."""
+    settings = load_settings(write(MAIN + 'token = { file = "nowhere" }\n'))
+
+    with pytest.raises(SettingsError, match=r"integrations\.main\.token .*line 4.*nowhere.*cannot be read"):
+        connector_settings(settings, "main", Own)
+
+
+def test_an_unknown_key_of_a_connector_is_refused_with_its_line(write):
+    """Keys beyond the daemon's are checked by the connector's own model; both sorts are listed as allowed."""
+    settings = load_settings(write(MAIN + 'token = "t"\nacount = "1"\n'))
+
+    with pytest.raises(SettingsError, match=r"integrations\.main\.acount .*line 5.*did you mean account\?") as caught:
+        connector_settings(settings, "main", Own)
+
+    assert "courses_at_once" in str(caught.value)
+
+
+def test_no_secret_is_shown(write):
+    """`redacted` shows references to secrets, and hides secrets themselves, also in addresses."""
+    text = '[integrations.main]\nconnector = "x"\nbase_url = "https://me:pw@lms.example.edu"\ntoken = "abc123"\n'
+    text += 'api_key = { env = "KEY" }\nnested = { password = "hunter2", name = "shown" }\n'
+
+    shown = load_settings(write(text)).redacted()["integrations"]["main"]
+
+    assert not any(secret in str(shown) for secret in ("abc123", "hunter2", "me:pw"))
+    assert shown["api_key"] == {"env": "KEY"}
+    assert shown["nested"]["name"] == "shown"
+
+
+def test_a_bad_value_of_a_secret_is_not_shown(write):
+    """An error about a secret never holds it."""
+    settings = load_settings(write(MAIN + "token = 123456789\n"))
+
+    with pytest.raises(SettingsError) as caught:
+        connector_settings(settings, "main", Own)
+
+    assert "123456789" not in str(caught.value)
+
+
+def test_a_schedule_of_an_unknown_integration_is_refused(write):
+    """A schedule names an integration of the same settings."""
+    said = refusal(write(MAIN + '[schedules.ended]\nintegration = "mian"\ncron = "0 3 * * *"\n'))
+
+    assert "schedules.ended.integration" in said
+    assert "line 5" in said
+    assert "did you mean main?" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("ended_for", "half a year"), ("time_zone", "Mars/Olympus"), ("of", "year")]
+)
+def test_a_bad_value_of_a_schedule_is_refused(write, key, value):
+    """Spans, time zones and kinds of end are checked when the settings are read."""
+    said = refusal(write(MAIN + f'[schedules.ended]\nintegration = "main"\ncron = "0 3 * * *"\n{key} = "{value}"\n'))
+
+    assert f"schedules.ended.{key}" in said
+    assert "line 7" in said
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """Settings that cannot be read say which file and why."""
+    assert "none.toml" in refusal(tmp_path / "none.toml")
+
+
+def test_the_line_of_a_dotted_key_is_found():
+    """A key is found in a table, as a dotted key, and at its table where it has no line of its own."""
+    text = 'daemon.port = 1\n[a]\n[a.b]\n"c" = 1\n'
+
+    assert find_line(text, ("daemon", "port")) == 1
+    assert find_line(text, ("a", "b", "c")) == 4
+    assert find_line(text, ("a", "b", "missing")) == 3
+    assert find_line(text, ("x",)) is None
+
+
+def test_secret_str_is_what_the_token_is(write, monkeypatch):
+    """A resolved secret does not show itself when it is printed."""
+    monkeypatch.setenv("LMS_TOKEN", "s3cret")
+    settings = load_settings(write(MAIN + 'token = { env = "LMS_TOKEN" }\n'))
+
+    own = connector_settings(settings, "main", Own)
+
+    assert isinstance(own.token, SecretStr)
+    assert "s3cret" not in repr(own)
+    assert "s3cret" not in repr(settings)
