@@ -151,6 +151,8 @@ class LmsClient:
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
         response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        if response.has_redirect_location:
+            response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
 
     def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:
