@@ -54,7 +54,7 @@ class BearerDialect:
         self._token = token
 
     def authorization(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+        return {"Authorization": f"Bearer {self._token.get_secret_value().strip()}"}
 
     def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
         return standard_error(response, where)
