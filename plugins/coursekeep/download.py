@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from coursekeep.addresses import host_of, name_call, parse
+from coursekeep.addresses import host_of, is_absolute, name_call, parse
 from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, ForeignHost, MalformedAnswer, NoAccess, RetryLater
-from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of
+from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
 from coursekeep.governor import Turn
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
@@ -68,7 +68,7 @@ class Downloader:
             )
 
     def _first(self, address: str) -> httpx.URL:
-        if "://" not in address.split("?", 1)[0]:
+        if not is_absolute(address):
             return self._site.address(address)
         return self._allowed(parse(address, "GET"), "GET")
 
@@ -85,19 +85,18 @@ class Downloader:
 
     async def _start(self, url: httpx.URL, where: str, auth: FileAuth) -> tuple[httpx.Response, AsyncExitStack]:
         """Make one attempt: every way that `auth` allows. What is opened is closed with the returned stack."""
-        ways = self._ways(url, auth)
+        refused: list[ConnectorError] = []
         async with AsyncExitStack() as stack:
             turn = await stack.enter_async_context(self._exchange.governor.turn())
-            for number, with_token in enumerate(ways, start=1):
+            for with_token in self._ways(url, auth):
                 try:
                     response = await self._in_time(self._fetch(url, where, turn, with_token), where)
                 except (NoAccess, CredentialsNeeded) as error:
-                    if number == len(ways):
-                        raise _final(error, ways, url) from error
+                    refused.append(error)
                     continue
                 stack.push_async_callback(response.aclose)
                 return response, stack.pop_all()
-        raise AssertionError("every way either returns or raises")
+        raise _meaning(refused, url)
 
     async def _in_time(self, fetching: Coroutine[Any, Any, httpx.Response], where: str) -> httpx.Response:
         total = self._exchange.bounds.total
@@ -138,7 +137,10 @@ class Downloader:
                 await response.aclose()
                 raise NoAccess("the file's address leads to the log-in page", where=where)
             return response
-        response = await self._exchange.read(response, where, _REFUSAL_LIMIT)
+        try:
+            response = await self._exchange.read(response, where, _REFUSAL_LIMIT)
+        except MalformedAnswer:  # too long, or packed strangely: the status must do
+            response = with_body(response, b"")
         error = self._refusal(response, where, turn, with_token)
         status = response.status_code
         raise error or MalformedAnswer(f"status {status} is not the answer to a file", where=where, status=status)
@@ -217,12 +219,14 @@ class _Pace:
             raise RetryLater(message, where=self._where)
 
 
-def _final(error: ConnectorError, ways: Sequence[bool], url: httpx.URL) -> ConnectorError:
-    """Say what it means that the last way was refused too."""
-    if len(ways) > 1 and url.query and isinstance(error, CredentialsNeeded):
-        # The address carries something of its own, which may be what is refused: no reason to halt everything.
-        return NoAccess("the file is refused both with and without credentials", where=error.where, status=error.status)
-    return error
+def _meaning(refused: Sequence[ConnectorError], url: httpx.URL) -> ConnectorError:
+    """Say what it means that every way was refused, in the order of the tries."""
+    credentials = next((error for error in refused if isinstance(error, CredentialsNeeded)), None)
+    if credentials is None or len(refused) == 1 or not url.query:
+        return credentials or refused[-1]
+    # The address carries something of its own, which may be what is refused: no reason to halt everything.
+    status = credentials.status
+    return NoAccess("the file is refused with and without credentials", where=credentials.where, status=status)
 
 
 def _length(response: httpx.Response) -> int | None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -22,12 +22,15 @@ from coursekeep.addresses import Params, Site, encode, name_call
 from coursekeep.dialect import BearerDialect, Dialect, next_link, retry_after, standard_error
 from coursekeep.download import Download, Downloader
 from coursekeep.errors import RetryLater
-from coursekeep.exchange import Bounds, Exchange, Garbled, never_sent
+from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
 from coursekeep.governor import Governor, Turn
 from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
 from coursekeep.transport import LmsTransport
+
+if TYPE_CHECKING:
+    from coursekeep.connector import ConnectorSettings
 
 __all__ = [
     "Answer",
@@ -75,9 +78,11 @@ class LmsClient:
         file_hosts: Sequence[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         governor: Governor | None = None,
+        json_limit: int = JSON_LIMIT,
     ) -> None:
         """Take the integration's settings. `governor` is given where several clients speak to one LMS, and then
-        decides about concurrency; `transport` where tests answer themselves. Raises `SettingsError`."""
+        decides about concurrency; `transport` where tests answer themselves; `json_limit` is in bytes of one answer.
+        Raises `SettingsError`."""
         self._site = Site.at(base_url)
         self._dialect = dialect
         self._retry = retry
@@ -87,10 +92,31 @@ class LmsClient:
             dialect=dialect,
             governor=governor or Governor(max_concurrency),
             transport=self._transport,
-            bounds=Bounds(timeout=timeout, patience=retry.patience),
+            bounds=Bounds(timeout=timeout, patience=retry.patience, json_limit=json_limit),
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
+
+    @classmethod
+    def for_settings(
+        cls,
+        settings: ConnectorSettings,
+        dialect: Dialect,
+        *,
+        retry: RetryPolicy,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Make the client that a connector's settings describe."""
+        return cls(
+            settings.base_url,
+            dialect,
+            retry=retry,
+            max_concurrency=settings.max_concurrency,
+            timeout=settings.timeout,
+            contact=settings.contact,
+            file_hosts=settings.file_hosts,
+            transport=transport,
+        )
 
     @property
     def governor(self) -> Governor:
@@ -125,6 +151,8 @@ class LmsClient:
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
         response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        if response.has_redirect_location:
+            response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
 
     def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:

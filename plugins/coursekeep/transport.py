@@ -22,6 +22,9 @@ class LmsTransport(AiohttpTransport):
     Addresses go out byte for byte (aiohttp would decode and re-encode them, which spoils signatures); no cookie is
     kept; neither proxy settings nor netrc are read from the environment; errors tell apart what failed before a
     request was sent, and never quote an address. No cap on connections: the governor decides how many there are.
+
+    aiohttp itself sends a GET once more where a kept connection turns out to be closed; that is no attempt of the
+    retry policy's, and never happens to a POST.
     """
 
     def __init__(self, *, buffer: int = 64 * 1024) -> None:
@@ -58,7 +61,13 @@ class LmsTransport(AiohttpTransport):
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error) from None
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+        return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=_Body(answer), request=request)
+
+    async def aclose(self) -> None:
+        """Close all connections. What is sent afterwards opens new ones."""
+        session, self.client = self.client, self._session
+        if isinstance(session, aiohttp.ClientSession):
+            await session.close()
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
