@@ -193,9 +193,9 @@ def _weekdays(field: str) -> str:
     names: dict[str, None] = {}
     for part in field.lower().split(","):
         span, _, step = part.partition("/")
-        first, _, last = ("0", "-", "6") if span == "*" else span.partition("-")
+        first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
         begin = _weekday(first)
-        end = _weekday(last, sunday=7) if last else (6 if step else begin)
+        end = _weekday(last, sunday=7) if dash else (6 if step else begin)
         if (step and not step.isdecimal()) or step == "0" or end < begin:
             raise ValueError(f"{part!r} is no weekday; write 0 (Sunday) to 7 (Sunday), or sun, mon ...")
         names |= {_DAYS[day % 7]: None for day in range(begin, end + 1, int(step or 1))}

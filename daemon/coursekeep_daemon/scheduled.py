@@ -105,10 +105,10 @@ class ScheduledRuns:
         scheduler.remove(name)
 
     async def next_request(self, name: str) -> RunRequest:
-        """Return what the next run of a schedule will ask for. Raises `BadRequest`."""
-        schedule = await self._known(name)
-        slots = next_slots(schedule.cron, schedule.time_zone, self._clock())
-        return request_of(schedule, slots[0] if slots else self._clock())
+        """Return what the next run of a schedule will ask for, as far as it has come to pass. Raises `BadRequest`."""
+        schedule, now = await self._known(name), self._clock()
+        slots = next_slots(schedule.cron, schedule.time_zone, now)
+        return request_of(schedule, slots[0] if slots else now, latest=now)
 
     async def _keep(self, schedule: Schedule, scheduler: Scheduler) -> Schedule:
         try:
@@ -140,11 +140,16 @@ class ScheduledRuns:
         return schedule
 
 
-def request_of(schedule: Schedule, slot: datetime) -> RunRequest:
-    """Return the request of one time of a schedule; the same, however late it is made."""
+def request_of(schedule: Schedule, slot: datetime, *, latest: datetime | None = None) -> RunRequest:
+    """Return the request of one time of a schedule; the same, however late it is made.
+
+    `latest` cuts the date, for a preview of a time to come: nobody knows yet what will have ended by then.
+    """
     params = dict(schedule.params)
     if schedule.ended_for is not None:
-        params |= {"before": before(slot, schedule.ended_for).date().isoformat(), "ended_by": schedule.ended_by}
+        moment = before(slot, schedule.ended_for)
+        moment = moment if latest is None else min(moment, latest)
+        params |= {"before": moment.date().isoformat(), "ended_by": schedule.ended_by}
     return RunRequest(
         integration=schedule.integration,
         source=schedule.source,

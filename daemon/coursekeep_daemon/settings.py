@@ -11,6 +11,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -262,11 +263,11 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     """Make relative paths absolute, so that the working directory of a command does not matter."""
     data_dir = folder / settings.daemon.data_dir
     database = data_dir / settings.store.url.removeprefix("sqlite:///")
-    archive = folder / settings.archive.url.removeprefix("file://")
+    archive = folder / unquote(settings.archive.url.removeprefix("file://"))
     return settings.model_copy(
         update={
             "daemon": settings.daemon.model_copy(update={"data_dir": data_dir}),
             "store": settings.store.model_copy(update={"url": f"sqlite:///{database}"}),
-            "archive": settings.archive.model_copy(update={"url": f"file://{archive.resolve()}"}),
+            "archive": settings.archive.model_copy(update={"url": f"file://{quote(str(archive.resolve()))}"}),
         }
     )

@@ -88,15 +88,7 @@ class Downloads:
             await self._download(file)
         except _Missing as missing:
             log.info("file_missing", file=_name(file), reason=missing.reason, detail=missing.detail)
-            await self._note(file, missing)
-
-    async def _note(self, file: RemoteFile | NativeExport, missing: _Missing) -> None:
-        writer, call = self._staging.writer, self._staging.call
-        if isinstance(file, RemoteFile):
-            await call(writer.missing, file, missing.reason, missing.detail)
-        else:
-            gap = Gap(kind=Kind.NATIVE_EXPORTS, reason=missing.reason, id=file.name, detail=missing.detail)
-            await call(writer.gap, gap)
+            await self._staging.call(self._staging.writer.missing, file, missing.reason, missing.detail)
 
     async def _download(self, file: RemoteFile | NativeExport) -> None:
         """Try until the file is in the package, or raise `_Missing`. Each attempt begins with the first byte."""

@@ -214,12 +214,9 @@ def test_a_tick_missed_while_down_is_called_once_with_its_own_time(tmp_path):
 
         first = Scheduler(tmp_path / "schedule.db", due)
         await first.start([monthly()], {})
-        job = first._scheduler.get_job("schedule:ended")
-        job.modify(next_run_time=datetime(2020, 1, 15, 3, 0, tzinfo=UTC))
-        called.clear()
+        first._scheduler.pause()
+        first._scheduler.get_job("schedule:ended").modify(next_run_time=datetime(2020, 1, 15, 3, 0, tzinfo=UTC))
         await first.stop()
-        called.clear()
-        event.clear()
 
         second = Scheduler(tmp_path / "schedule.db", due)
         await second.start([monthly()], {})
