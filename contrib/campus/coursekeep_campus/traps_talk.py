@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from coursekeep_campus.builder import Builder
-from coursekeep_campus.model import ORIGIN, Bytes, Doc, GroupSpace, Page, StoredFile, Topic
-from coursekeep_campus.shapes import entry_doc, file_doc, folder_doc, page_doc, topic_doc
+from coursekeep_campus.content import ORIGIN, Bytes, Doc, GroupSpace, Page, StoredFile, Topic
+from coursekeep_campus.shapes_material import entry_doc, file_doc, folder_doc, page_doc, topic_doc
 from coursekeep_campus.times import stamp
 
 __all__ = ["announcements", "anonymous_topic", "group_discussion", "new_entries", "unbuilt_views"]
