@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -28,6 +28,9 @@ from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
 from coursekeep.transport import LmsTransport
+
+if TYPE_CHECKING:
+    from coursekeep.connector import ConnectorSettings
 
 __all__ = [
     "Answer",
@@ -94,6 +97,27 @@ class LmsClient:
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
 
+    @classmethod
+    def for_settings(
+        cls,
+        settings: ConnectorSettings,
+        dialect: Dialect,
+        *,
+        retry: RetryPolicy,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Make the client that a connector's settings describe."""
+        return cls(
+            settings.base_url,
+            dialect,
+            retry=retry,
+            max_concurrency=settings.max_concurrency,
+            timeout=settings.timeout,
+            contact=settings.contact,
+            file_hosts=settings.file_hosts,
+            transport=transport,
+        )
+
     @property
     def governor(self) -> Governor:
         """What decides how many requests run at once."""
@@ -127,6 +151,8 @@ class LmsClient:
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
         response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        if response.has_redirect_location:
+            response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
 
     def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:

@@ -87,9 +87,8 @@ async def _contents(reading: Reading, item: Json) -> Parts:
     outline = modules.Modules()
     async for part in guarded(outline.parts(reading), Kind.STRUCTURE):
         yield part
-    if outline.demanding and reading.settings.module_progress:
-        async for part in modules.progress(reading, sorted(reading.students)):
-            yield part
+    async for part in modules.progress(reading, outline.demanding):
+        yield part
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
         async for part in guarded(

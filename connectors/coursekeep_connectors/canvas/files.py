@@ -68,7 +68,9 @@ def _file(
         yield Gap(kind=Kind.FILES, reason=GapReason.MALFORMED, id=file_id, detail=f"a file without sense: {error}")
         return
     reading.files.add(file.id)
-    reading.refer(file.person_id)
+    user = item.get("user")
+    named = user.get("display_name") if isinstance(user, dict) and person(user.get("id")) == file.person_id else None
+    reading.refer(file.person_id, display_name=named)
     if file.url:
         yield file
     else:

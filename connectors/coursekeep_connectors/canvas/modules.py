@@ -118,9 +118,14 @@ def _item(item: Json, module_id: str, page_ids: dict[str, str]) -> Record:
     return Record(kind=Kind.STRUCTURE, id=f"item-{ident(item)}", data=data)
 
 
-async def progress(reading: Reading, students: list[str]) -> Parts:
+async def progress(reading: Reading, demanding: bool) -> Parts:
     """Yield how far each student came in modules that demand something."""
+    if demanding and not reading.settings.module_progress:
+        detail = "progress through modules was not asked for: module_progress is off in the settings"
+        yield Gap(kind=Kind.COMPLETIONS, reason=GapReason.NOT_OFFERED, detail=detail, count=None)
+        return
     reading.expect(Kind.COMPLETIONS, 0)
+    students = sorted(reading.students) if demanding else []
     async for part in in_order((_guarded(reading, student) for student in students), width=reading.width):
         yield part
 

@@ -17,6 +17,8 @@ _EXTRA = ("todo_date", "publish_at", "editor", "block_editor_attributes", "hide_
 async def pages(reading: Reading, space: Space) -> Parts:
     """Yield the pages of a course or group."""
     reading.expect(Kind.PAGES, 0)
+    if reading.settings.page_revisions:
+        reading.expect(Kind.PAGE_REVISIONS, 0)
     listing = reading.pages(f"{space.base}/pages", [("sort", "title")], endpoint=space.endpoint("page_list"))
     async for _, items in listing:
         # The list itself is no answer worth keeping: each page says the same and more.
@@ -70,7 +72,6 @@ def _record(item: Json, space: Space) -> Record:
 
 
 async def _revisions(reading: Reading, space: Space, page_id: str, slug: str) -> Parts:
-    reading.expect(Kind.PAGE_REVISIONS, 0)
     url = f"{space.base}/pages/{quote(slug, safe='')}/revisions"
     async for _, items in reading.pages(url, endpoint=space.endpoint("page_revision_list"), of=page_id):
         for item in items:

@@ -166,7 +166,7 @@ async def _other(reading: Reading, person_id: str) -> Parts:
             break
     for part in _met(reading, {**said, "id": person_id}, "referred to"):
         yield part
-    if failure is not None:
+    if failure is not None and not any(said.get(key) for key in ("name", "display_name")):
         reason = GapReason.NO_ACCESS if isinstance(failure, NoAccess) else GapReason.NOT_FOUND
         detail = "met in the course, but Canvas does not describe this person"
         yield Gap(kind=Kind.PEOPLE, reason=reason, id=person_id, detail=detail, count=0)

@@ -26,7 +26,7 @@ _QUESTION_EXTRA = (
 
 async def quizzes(reading: Reading) -> Parts:
     """Yield the classic quizzes. Attempts at graded ones come with the submissions of their assignments."""
-    for kind in (Kind.QUIZZES, Kind.QUIZ_QUESTIONS):
+    for kind in (Kind.QUIZZES, Kind.QUIZ_QUESTIONS, Kind.QUIZ_ATTEMPTS):
         reading.expect(kind, 0)
     async for raw, items in reading.pages(f"{reading.base}/quizzes", endpoint="quizzes"):
         yield raw

@@ -210,6 +210,17 @@ def test_refusal_of_the_storage_is_no_matter_of_credentials(server, storage, cod
     assert "signature" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "page", [answer(b"x" * 300_000, status=404), answer(b"x", status=404, headers={"Content-Encoding": "br"})]
+)
+def test_refusal_with_a_strange_page_is_told(server, page):
+    """A refusal whose page is too long or cannot be unpacked is known by its status."""
+    server.on("/files/7", page)
+
+    with pytest.raises(NotFound):
+        fetch(server)
+
+
 @pytest.mark.parametrize("bad", [status(500), status(429), reset])
 def test_opening_is_repeated(server, bad):
     """Opening a download is repeated by the policy."""
