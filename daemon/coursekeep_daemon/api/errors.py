@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from coursekeep import ConnectorError, CredentialsNeeded, NoAccess, NotFound
 from coursekeep_daemon.api.problems import FieldProblem, Problem
-from coursekeep_daemon.package import PackageError
+from coursekeep_daemon.package import NoSuchPackage, PackageError
 from coursekeep_daemon.service import BadRequest
 from coursekeep_daemon.store import BadCursor, Conflict, NoSuchRecord, StoreError
 
@@ -25,7 +25,7 @@ def domain_errors() -> Iterator[None]:
     except BadCursor as error:
         detail = "The cursor is not one that this list gave out. Follow the `next` link, or start without a cursor."
         raise Problem(400, "bad-cursor", detail) from error
-    except NoSuchRecord as error:
+    except (NoSuchRecord, NoSuchPackage) as error:
         raise Problem(404, "not-found", str(error)) from error
     except Conflict as error:
         raise Problem(409, "conflict", str(error)) from error

@@ -7,7 +7,6 @@ import sys
 
 import typer
 
-from coursekeep import CoursekeepError
 from coursekeep_daemon.cli.commands import admin, daemon, integrations, packages, runs, schedules
 from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, CliError
 
@@ -33,7 +32,7 @@ def main() -> None:
     """Run the command line. Errors are one line on stderr: what, where, and what to do."""
     try:
         make_app()()
-    except (CliError, CoursekeepError) as error:
+    except CliError as error:
         print(f"coursekeep: {error}", file=sys.stderr)  # noqa: T201  # stderr is where errors go
         sys.exit(EXIT_COULD_NOT)
     except KeyboardInterrupt:

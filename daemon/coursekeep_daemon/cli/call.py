@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from coursekeep_daemon.cli.client import ApiClient
+from coursekeep_daemon.cli.errors import told_as_cli_errors
 from coursekeep_daemon.cli.output import Printer
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Call:
         """The settings, read when first needed: most commands only want the daemon's address."""
         from coursekeep_daemon.settings import load_settings
 
-        return load_settings(self.settings_path)
+        with told_as_cli_errors():
+            return load_settings(self.settings_path)
 
     def client(self) -> ApiClient:
         """Return a client of the daemon: at the given address, else where the settings say it runs."""

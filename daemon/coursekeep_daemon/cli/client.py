@@ -153,7 +153,8 @@ def _problem(response: httpx.Response) -> Mapping[str, Any]:
 
 def _parse_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
     """Read the event stream format: fields until an empty line; comments begin with a colon."""
-    kind, data, last_id = "message", [], None
+    data: list[str] = []
+    kind, last_id = "message", None
     for line in lines:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")

@@ -41,7 +41,15 @@ def serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: ours stop more than the API."""
+    """Uvicorn that says when it listens, and leaves signals to us: ours stop more than the API."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,7 +75,6 @@ class _Daemon:
                 with _address_file(self.settings.daemon.data_dir, self.url):
                     await self._serve(service)
         finally:
-            self.notifier.say("STOPPING=1")
             await service.stop()
         self.log.info("daemon_stopped")
 
@@ -97,14 +104,16 @@ class _Daemon:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self.listener]))
         alive = asyncio.create_task(self.notifier.keep_alive())
+        listening = asyncio.create_task(server.listening.wait())
         asked = asyncio.create_task(self.stop_asked.wait())
-        self._announce()
         try:
-            await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                self._announce()
+                await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.notifier.say("STOPPING=1")
-            asked.cancel()
-            alive.cancel()
+            for task in (listening, asked, alive):
+                task.cancel()
             close_app(app)
             server.should_exit = True
             await serving
@@ -118,6 +127,7 @@ class _Daemon:
         if self.stop_asked.is_set():
             self.log.warning("daemon_stopped_at_once", signal=number.name)
             os._exit(128 + number)
+        self.notifier.say("STOPPING=1")
         self.log.info("daemon_stopping", signal=number.name)
         self.stop_asked.set()
 

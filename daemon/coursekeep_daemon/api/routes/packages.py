@@ -81,7 +81,7 @@ async def download_package(package_id: str, version: int, service: Daemon, calle
     async with caller.audited("package.download", f"{package_id} v{version}"):
         await _known(service, package_id, version)
         with domain_errors():
-            pieces = service.archive.iter_zip(package_id, version)
+            pieces = await run_in_threadpool(service.archive.iter_zip, package_id, version)
             # the first piece is made before the answer begins: what cannot be read is a problem, not a broken zip
             first = await run_in_threadpool(next, pieces, b"")
     name = f"{package_id.rpartition(':')[2]}-v{version}.zip"

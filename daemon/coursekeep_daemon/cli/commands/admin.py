@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from coursekeep_daemon.cli.call import Call, command
-from coursekeep_daemon.cli.errors import CliError
+from coursekeep_daemon.cli.errors import CliError, told_as_cli_errors
 
 if TYPE_CHECKING:
     from coursekeep_daemon.store import Store
@@ -90,18 +91,19 @@ def token_revoke(call: Call, name: Annotated[str, typer.Argument(metavar="NAME")
 
 
 def db_upgrade(call: Call) -> None:
-    """Bring the database to this release; make it where there is none. Harmless where nothing is due."""
+    """Bring the database to this release, making it where there is none. Harmless where nothing is due."""
     from coursekeep_daemon.store import Store
 
     url = call.settings.store.url
-    call.settings.daemon.data_dir.mkdir(parents=True, exist_ok=True)
-    came_from = Store.upgrade(url)
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    with told_as_cli_errors():
+        came_from = Store.upgrade(url)
     if call.as_json:
         call.print.data({"url": url, "from": came_from})
     elif came_from is None:
         call.print.say(f"{url}: nothing to do")
     else:
-        call.print.say(f"{url}: upgraded (from {came_from or 'nothing'})")
+        call.print.say(f"{url}: upgraded (was: {came_from})")
 
 
 def config_show(call: Call) -> None:
@@ -133,4 +135,5 @@ def _with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
         finally:
             await store.stop()
 
-    return asyncio.run(run())
+    with told_as_cli_errors():
+        return asyncio.run(run())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.errors import told_as_cli_errors
 
 __all__ = ["register"]
 
@@ -28,7 +29,8 @@ def serve(call: Call) -> None:
     from coursekeep_daemon.logs import configure_logs
 
     configure_logs(call.settings.daemon.log_level, call.settings.daemon.log_format)
-    server.serve(call.settings)
+    with told_as_cli_errors():
+        server.serve(call.settings)
 
 
 def demo(

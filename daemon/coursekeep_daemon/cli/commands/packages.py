@@ -12,7 +12,7 @@ import typer
 
 from coursekeep_daemon.cli.call import Call, command
 from coursekeep_daemon.cli.client import ApiClient
-from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, CliError
+from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, CliError, told_as_cli_errors
 
 __all__ = ["register"]
 
@@ -116,13 +116,8 @@ def export(
 def _verify_path(path: Path) -> Mapping[str, Any]:
     from coursekeep_daemon.package import verify_path
 
-    report = verify_path(path)
-    return {
-        "valid": report.valid,
-        "checked_files": report.checked_files,
-        "checked_bytes": report.checked_bytes,
-        "problems": [{"path": str(each.path), "what": each.what} for each in report.problems],
-    }
+    with told_as_cli_errors():
+        return verify_path(path).to_json()
 
 
 def _print_report(call: Call, target: str, report: Mapping[str, Any]) -> None:
