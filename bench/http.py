@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from coursekeep import ConnectorError, FileAuth, LmsClient, RetryPolicy
 
 from bench.table import Measurement
+from coursekeep import ConnectorError, FileAuth, LmsClient, RetryPolicy
 
 __all__ = ["measure_downloads", "measure_requests"]
 

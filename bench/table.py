@@ -34,5 +34,7 @@ def show(rows: Sequence[Measurement]) -> None:
     table = Table("what", "measured", "beside", "value", "wanted", "", title="Coursekeep benchmarks, one run")
     for row in rows:
         value = f"{row.value:.2f}{row.unit}"
-        table.add_row(row.what, row.measured, row.beside, value, f"{row.wanted}{row.unit}", "" if row.good else "MISSED")
+        table.add_row(
+            row.what, row.measured, row.beside, value, f"{row.wanted}{row.unit}", "" if row.good else "MISSED"
+        )
     Console(width=160).print(table)

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import coursekeep
 import pytest
 import typer.main
+
+import coursekeep
 from coursekeep import hookspecs
 from coursekeep_daemon.api import create_app
 from coursekeep_daemon.cli import app as cli

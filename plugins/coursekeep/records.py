@@ -189,6 +189,12 @@ class RemoteFile:
     person_id: str | None = None
     #: further fields for the file's record: `hidden`, `locked`, `usage_rights` ...
     extra: Mapping[str, Any] = field(default_factory=dict)
+    #: why the LMS lists the file but gives no address for it; `url` is empty then, and the framework names the gap
+    withheld: GapReason | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == (self.withheld is not None):
+            raise ValueError(f"file {self.id}: either an address or a reason why it is withheld")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -212,9 +212,7 @@ class DaemonProcess:
 
     def start_run(self, source: str, params: Mapping[str, Any], **more: Any) -> int:
         """Start a run and return its id."""
-        answer = self.call(
-            "POST", "/runs", json={"integration": "main", "source": source, "params": params, **more}
-        )
+        answer = self.call("POST", "/runs", json={"integration": "main", "source": source, "params": params, **more})
         assert answer.status_code == 202, answer.text
         return int(answer.json()["id"])
 

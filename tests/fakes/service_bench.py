@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from coursekeep_campus import CampusServer
-
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.backoff import Backoff

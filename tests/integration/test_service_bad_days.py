@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import structlog
-from coursekeep_campus import CampusServer, Fault, generated
 from fakes.service_bench import Bench, eventually
 
 from coursekeep import CheckStep, SettingsError
+from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.lock import DataDirLocked
 from coursekeep_daemon.package import StorageFull
 from coursekeep_daemon.registry import PluginState, Registry

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
-from coursekeep import FileAuth, Gap, GapReason, Kind, NoAccess, NotFound, Part, Record, RemoteFile
+from coursekeep import FileAuth, Gap, GapReason, Kind, NoAccess, NotFound, Part, RemoteFile
 from coursekeep_connectors.canvas.courses import moment
 from coursekeep_connectors.canvas.reading import Parts, Reading, Space
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text, whole
@@ -39,12 +39,13 @@ def auth_of(url: str, base_url: str) -> FileAuth:
 def remote_file(item: Json, *, group: str, base_url: str, folder: str | None, owner: str | None) -> RemoteFile:
     """Map a file object."""
     user = item.get("user")
+    url = text(item.get("url")) or ""  # empty where the file is locked to the caller
     return RemoteFile(
         group=group,
         id=ident(item),
         name=text(item.get("display_name")) or unquote_plus(text(item.get("filename")) or "") or ident(item),
-        url=text(item.get("url")) or "",
-        auth=auth_of(text(item.get("url")) or "", base_url),
+        url=url,
+        auth=auth_of(url, base_url),
         size=whole(item.get("size")),
         content_type=text(item.get("content-type")),
         folder=folder,
@@ -52,13 +53,14 @@ def remote_file(item: Json, *, group: str, base_url: str, folder: str | None, ow
         updated_at=moment(item.get("updated_at")),
         person_id=owner or (person(user.get("id")) if isinstance(user, dict) else None),
         extra=pick(item, *_EXTRA),
+        withheld=None if url else GapReason.LOCKED,
     )
 
 
 def _file(
     reading: Reading, item: Json, *, group: str, folder: str | None = None, owner: str | None = None, **extra: str
 ) -> Iterator[Part]:
-    """Yield one file the first time it is met: to be downloaded, or described and named as a gap where locked."""
+    """Yield one file the first time it is met: to be downloaded, or withheld where it is locked."""
     file_id = text(item.get("id"))
     if file_id in reading.files:
         return
@@ -72,28 +74,7 @@ def _file(
     user = item.get("user")
     named = user.get("display_name") if isinstance(user, dict) and person(user.get("id")) == file.person_id else None
     reading.refer(file.person_id, display_name=named)
-    if file.url:
-        yield file
-    else:
-        yield from _withheld(file)
-
-
-def _withheld(file: RemoteFile) -> Iterator[Part]:
-    """Describe a file whose address Canvas withholds: everything but the bytes."""
-    data = {
-        "group": file.group,
-        "name": file.name,
-        "path": None,
-        "content_type": file.content_type,
-        "folder": file.folder,
-        "created_at": file.created_at,
-        "updated_at": file.updated_at,
-        "person_id": file.person_id,
-        "extra": {**file.extra, "size": file.size},
-    }
-    yield Record(kind=Kind.FILES, id=file.id, data=data)
-    detail = "locked: Canvas lists the file, but gives no address for it"
-    yield Gap(kind=Kind.FILES, reason=GapReason.LOCKED, id=file.id, detail=detail)
+    yield file
 
 
 def attached(reading: Reading, item: Json, *, group: str, owner: str | None = None) -> Iterator[Part]:

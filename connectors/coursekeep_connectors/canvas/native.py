@@ -19,6 +19,8 @@ __all__ = ["Cartridge"]
 
 _FORM = (("export_type", "common_cartridge"), ("skip_notifications", "true"))
 _OVER = {"exported", "failed", "deleted"}
+#: seconds after which an export is looked at first; small courses are soon done, and the waits grow from there
+_FIRST_LOOK = 0.5
 
 
 class Cartridge:
@@ -78,16 +80,18 @@ class Cartridge:
             return None
         settings = self._reading.settings
         deadline = time.monotonic() + settings.export_timeout
+        pause = min(_FIRST_LOOK, settings.export_poll)
         url = f"{self._url}/{ident(self._export)}"
         while True:
             if await self._progressed():
                 export = await self._reading.get(url)
                 if export.get("workflow_state") in _OVER or self._said:
                     return export
-            if time.monotonic() + settings.export_poll > deadline:
+            if time.monotonic() + pause > deadline:
                 self._said = f"Canvas had not finished its export after {settings.export_timeout:g} seconds"
                 return None
-            await asyncio.sleep(settings.export_poll)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, settings.export_poll)
 
     async def _progressed(self) -> bool:
         """Look at the progress: True when it is over, or when there is none to look at."""

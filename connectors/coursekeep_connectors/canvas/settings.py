@@ -32,7 +32,10 @@ class CanvasSettings(ConnectorSettings):
         description="Seconds to wait for Canvas to finish its export of a course; after that it becomes a gap.",
     )
     export_poll: float = Field(
-        5.0, gt=0, title="Export polling", description="Seconds between two looks at the progress of an export."
+        5.0,
+        gt=0,
+        title="Export polling",
+        description="Longest wait in seconds between two looks at the progress of an export; the first are shorter.",
     )
     view_timeout: float = Field(
         120.0,

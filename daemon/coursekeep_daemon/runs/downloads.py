@@ -85,6 +85,8 @@ class Downloads:
 
     async def _settle(self, file: RemoteFile | NativeExport) -> None:
         try:
+            if isinstance(file, RemoteFile) and file.withheld is not None:
+                raise _Missing(file.withheld, "the LMS lists the file, but gives no address for it")
             await self._download(file)
         except _Missing as missing:
             log.info("file_missing", file=_name(file), reason=missing.reason, detail=missing.detail)

@@ -309,11 +309,11 @@ def _fits(record: Record) -> None:
 
 
 def _comparable(export: Export) -> dict[str, Any]:
-    files = [replace(file, url="", extra={}) for file in export.files]
+    files = [replace(file, url="https://x", withheld=None, extra={}) for file in export.files]
     return {
         "records": {kind: export.of(kind) for kind in sorted(export.records)},
         "files": sorted(files, key=lambda file: file.id),
-        "native exports": sorted(replace(file, url="").name for file in export.native),
+        "native exports": sorted(file.name for file in export.native),
         "expected": Counter((expected.kind, expected.count) for expected in export.expected),
         "gaps": Counter(export.gaps),
         "raw pages": Counter((page.endpoint, page.number) for page in export.pages),

@@ -61,6 +61,8 @@ class Export:
                 self.records.setdefault(part.kind, []).append(part)
             case RemoteFile():
                 self.files.append(part)
+                if part.withheld is not None:
+                    self.gaps.append(Gap(kind=Kind.FILES, reason=part.withheld, id=part.id))
             case NativeExport():
                 self.native.append(part)
             case RawPage():

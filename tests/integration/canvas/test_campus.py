@@ -219,7 +219,7 @@ def test_traps_of_content(server: CampusServer) -> None:
 
     assert len(_records(big, Kind.STRUCTURE)) > 100
     assert len(_records(revised, Kind.PAGE_REVISIONS)) > len(_records(revised, Kind.PAGES))
-    assert [gap.reason for gap in _gaps(locked, Kind.FILES)] == [GapReason.LOCKED]
+    assert [part.withheld for part in locked if isinstance(part, RemoteFile) and not part.url] == [GapReason.LOCKED]
     assert _records(closed, Kind.PAGES) == []
     assert _gaps(closed, Kind.PAGES) == []
     assert sum(bool(record.data["announcement"]) for record in _records(announced, Kind.DISCUSSIONS)) > 1

@@ -78,17 +78,18 @@ def test_token_or_verifier(url: str, expected: FileAuth) -> None:
     assert auth_of(url, BASE) is expected
 
 
-def test_locked_file_is_described_and_named_as_a_gap() -> None:
-    """A file without an address is a record without bytes and a gap; the others are downloaded."""
+def test_locked_file_is_described_and_withheld() -> None:
+    """A file without an address is described, with the reason why its bytes are not to be had."""
     canvas = CanvasAnswers().on(f"{COURSE}/folders", [_folder(1, 2)])
     canvas.on(f"{COURSE}/files", [_file(10), _file(11, url="", locked_for_user=True, thumbnail_url="")])
     reading = canvas.reading()
 
     parts = parts_of(files(reading, reading.space))
 
-    assert _downloads(parts) == ["10"]
-    assert _records(parts, Kind.FILES)["11"].data["path"] is None
-    assert _gaps(parts) == [(GapReason.LOCKED, "11", 1)]
+    assert {part.id: part.withheld for part in parts if isinstance(part, RemoteFile)} == {
+        "10": None,
+        "11": GapReason.LOCKED,
+    }
     assert _count(reading, Kind.FILES) == 2
 
 
