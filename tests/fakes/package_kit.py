@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -148,6 +149,11 @@ def shuffled(these: list[Part], seed: int) -> list[Part]:
 def content(archive: Archive, committed: Committed, path: str, version: int = 1) -> Path:
     """Return a stored file of a version below its data/."""
     return archive.root / committed.path / f"v{version}" / "content" / "data" / path
+
+
+def lines(archive: Archive, committed: Committed, path: str, version: int = 1) -> list[Any]:
+    """Return the lines of a stored JSON Lines file below data/."""
+    return [json.loads(line) for line in content(archive, committed, path, version).read_bytes().splitlines()]
 
 
 def stored(directory: Path) -> dict[str, bytes]:
