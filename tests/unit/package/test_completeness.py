@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fakes.package_kit as kit
 import pytest
-from fakes import package_kit as kit
 
 from coursekeep import Expected, Gap, GapReason, Kind, Part, Record
 

@@ -6,8 +6,8 @@ import io
 import zipfile
 from pathlib import Path
 
+import fakes.package_kit as kit
 import pytest
-from fakes import package_kit as kit
 
 from coursekeep_daemon.package import Archive, NoSuchPackage, PackageDamaged, PackageError
 

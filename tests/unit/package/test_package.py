@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import fakes.package_kit as kit
 import jsonschema
 import pytest
-from fakes import package_kit as kit
 
 from coursekeep import (
     ALWAYS,

@@ -9,11 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import fakes.package_kit as kit
 import pytest
-from fakes import package_kit as kit
 
 from coursekeep import ALWAYS, Kind, Record, RemoteFile, SettingsError
-from coursekeep_daemon.package import Archive, PackageBusy, PackageError, StorageFull, StorageUnavailable
+from coursekeep_daemon.package import Archive, PackageBusy, PackageError, PackageWriter, StorageFull, StorageUnavailable
 from coursekeep_daemon.package.storage import Lock, storage_errors
 
 
@@ -31,6 +31,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
+def fill(writer: PackageWriter, what: str) -> None:
+    if what == "file":
+        sink = writer.begin_file(RemoteFile(group="course", id="1", name="big", url="u"))
+        while True:
+            sink.write(bytes(100_000))
+    for number in range(100_000):
+        writer.record(Record(kind=Kind.PAGES, id=str(number), data={"body_html": "x" * 1000}))
+
+
 @pytest.mark.parametrize("what", ["file", "records"])
 def test_a_full_disk_is_storage_full_and_leaves_the_archive_as_it_was(small_disk: Path, what: str) -> None:
     """No space for a file or for records raises StorageFull; what was there is whole, and there is room again."""
@@ -39,12 +48,7 @@ def test_a_full_disk_is_storage_full_and_leaves_the_archive_as_it_was(small_disk
     free = archive.check_writable()
 
     with pytest.raises(StorageFull, match="full"), archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
-        if what == "file":
-            sink = writer.begin_file(RemoteFile(group="course", id="1", name="big", url="u"))
-            while True:
-                sink.write(bytes(100_000))
-        for number in range(100_000):
-            writer.record(Record(kind=Kind.PAGES, id=str(number), data={"body_html": "x" * 1000}))
+        fill(writer, what)
 
     assert archive.verify(done.object_id).valid
     assert archive.check_writable() == free

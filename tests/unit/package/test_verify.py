@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import fakes.package_kit as kit
 import pytest
-from fakes import package_kit as kit
 
 from coursekeep_daemon.package import Archive, NoSuchPackage, PackageError, verify_path
 
@@ -112,11 +112,12 @@ def test_paths_that_lead_out_of_the_package_are_refused(archive: Archive, tmp_pa
 
     def escape(body: dict) -> None:  # type: ignore[type-arg]
         for paths in body["versions"]["v2"]["state"].values():
-            paths[:] = ["data/../../evil" if path == "data/course.json" else path for path in paths]
+            paths[:] = ["data/../../evil" if path == "data/records/people.jsonl" else path for path in paths]
 
-    rewrite(object_of(archive), escape)
+    directory = object_of(archive)
+    rewrite(directory, escape)
 
-    report = verify_path(object_of(archive))
+    report = verify_path(directory)
 
     assert any("leads elsewhere" in problem.what for problem in report.problems)
     with pytest.raises(PackageError, match="leads elsewhere"):
@@ -182,9 +183,8 @@ BAG_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a file to fetch": (lambda b: (b / "fetch.txt").write_text("https://x - data/later\n"), "data/later"),
     "a path that escapes": (
-        lambda b: (
-            (b / "manifest-sha512.txt").open("a").close()
-            or (b / "manifest-sha512.txt").write_text((b / "manifest-sha512.txt").read_text() + "00  data/../../x\n")
+        lambda b: (b / "manifest-sha512.txt").write_text(
+            (b / "manifest-sha512.txt").read_text() + "00  data/../../x\n"
         ),
         "manifest-sha512.txt",
     ),
