@@ -59,6 +59,7 @@ _NO_AGENT = {
 }
 
 _DOWNLOAD = re.compile(r"/files/(\d+)/download")
+_MEDIA = re.compile(r"/users/\d+/media_download")
 _STRING_IDS = re.compile(rb'"(id|[a-z_]*_id)":(-?\d+)')
 _STRING_ID_LISTS = re.compile(rb'"([a-z_]*_ids)":\[([-\d,]+)\]')
 _SIS_FIELD = rb'"(?:sis_[a-z_]+|integration_id)":(?:null|-?\d+|"(?:[^"\\]|\\.)*")'
@@ -116,6 +117,8 @@ class Api:
 
     def _from_tree(self, tree: Tree, request: Request, prefix: str) -> Reply:
         caller = self._state.tokens.caller(request.headers, dict(request.query))
+        if any(name == "as_user_id" for name, _ in request.query):
+            raise ApiError(401, {"errors": "Invalid as_user_id"})
         found = tree.find(request.method, request.path[len(prefix) :])
         if found is None:
             raise not_found()
@@ -147,15 +150,18 @@ class Api:
         return reply
 
     def _page(self, request: Request) -> Reply:
+        """Answer what is no API: downloads, media, and pages for people."""
+        query = dict(request.query)
         found = _DOWNLOAD.fullmatch(request.path)
-        if found is None or request.method != "GET":
+        media = _MEDIA.fullmatch(request.path)
+        if request.method != "GET" or not (found or media):
             return files.login_page() if request.path.startswith("/login") else files.missing_page()
-        authorized = "authorization" in request.headers or "access_token" in dict(request.query)
+        number = found[1] if found else str(self._state.directory.media(query.get("entryId", "")))
+        authorized = "authorization" in request.headers or "access_token" in query
         caller = Caller(user_id=0, name="")
-        if authorized and "verifier" not in dict(request.query):
-            caller = self._state.tokens.caller(request.headers, dict(request.query))
-        names = {"file": found[1]}
-        call = Call(self._state, caller, "GET", request.path, request.query, names, authorized=authorized)
+        if authorized and "verifier" not in query:
+            caller = self._state.tokens.caller(request.headers, query)
+        call = Call(self._state, caller, "GET", request.path, request.query, {"file": number}, authorized=authorized)
         return files.download(call)
 
 

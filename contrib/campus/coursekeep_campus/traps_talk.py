@@ -26,8 +26,8 @@ def new_entries(builder: Builder) -> None:
     root = builder.entry(topic, first)
     middle = builder.entry(topic, second, root)
     leaf = builder.entry(topic, third, middle, rating_sum=2, rating_count=2)
-    _delete(middle)
-    _delete(builder.entry(topic, second))
+    _delete(topic, middle)
+    _delete(topic, builder.entry(topic, second))
     attached = builder.file("chart.txt", attached=True).doc
     builder.entry(topic, first, attachment=attached, attachments=[attached])
     late = builder.day(20)
@@ -39,8 +39,9 @@ def new_entries(builder: Builder) -> None:
     edited["editor_id"] = builder.course.teachers[0].id
 
 
-def _delete(entry: Doc) -> None:
-    """Turn a reply into what Canvas leaves of it: a place in the tree."""
+def _delete(topic: Topic, entry: Doc) -> None:
+    """Turn a reply into what Canvas leaves of it: a place in the tree, which it does not count."""
+    topic.doc["discussion_subentry_count"] -= 1
     for name in ("message", "user_id", "rating_sum", "rating_count"):
         entry.pop(name, None)
     entry["deleted"] = True
@@ -86,7 +87,7 @@ def _group(builder: Builder, category: int, number: int, shell: Topic) -> None:
             "group_category_id": category,
             "context_type": "Course",
             "course_id": builder.course.id,
-            "members_count": len(members),
+            "members_count": len(members) - 1,
             "sis_group_id": None,
             "sis_import_id": None,
             "concluded": False,
