@@ -82,11 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         port=options.port,
         files_port=options.files_port,
     )
-    with server:
+    try:
+        server.start()
+    except OSError as error:
+        ports = f"{options.port} and {options.files_port}"
+        sys.stderr.write(f"coursekeep-campus: cannot listen on {options.host}, ports {ports}: {error}\n")
+        return 2
+    try:
         line = {"url": server.url, "files_url": server.files_url, "tokens": server.tokens, "courses": server.known}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         stop.wait()
+    finally:
+        server.stop()
     return 0
 
 

@@ -65,6 +65,9 @@ _STRING_ID_LISTS = re.compile(rb'"([a-z_]*_ids)":\[([-\d,]+)\]')
 _SIS_FIELD = rb'"(?:sis_[a-z_]+|integration_id)":(?:null|-?\d+|"(?:[^"\\]|\\.)*")'
 _SIS = re.compile(b"," + _SIS_FIELD + b"|" + _SIS_FIELD + b",?")
 
+#: whether an administrator asked, whether for ids as text, path and query
+_Key = tuple[bool, bool, str, str]
+
 #: answers larger than this are not kept
 _LARGEST_KEPT = 1 << 16
 
@@ -146,7 +149,7 @@ class Api:
         )
         reply = _finished(route.handler(call), string_ids=string_ids, sis=caller.admin)
         if route.keep and len(reply.body) <= _LARGEST_KEPT:
-            self._kept.put(key, version, reply)
+            self._kept.put(key, reply)
         return reply
 
     def _page(self, request: Request) -> Reply:
@@ -182,20 +185,22 @@ def _quoted(match: re.Match[bytes]) -> bytes:
 class _Kept:
     """Answers given lately, so that the same question costs nothing the second time."""
 
-    def __init__(self, most: int = 4000) -> None:
-        self._most = most
+    def __init__(self, most_bytes: int = 32 << 20) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._version = 0
-        self._replies: OrderedDict[tuple[bool, bool, str, str], Reply] = OrderedDict()
+        self._replies: OrderedDict[_Key, Reply] = OrderedDict()
 
-    def get(self, key: tuple[bool, bool, str, str], version: int) -> Reply | None:
+    def get(self, key: _Key, version: int) -> Reply | None:
         """Return a kept answer; none of an earlier version."""
         if version != self._version:
             self._replies.clear()
-            self._version = version
+            self._bytes, self._version = 0, version
         return self._replies.get(key)
 
-    def put(self, key: tuple[bool, bool, str, str], version: int, reply: Reply) -> None:
-        """Keep an answer, and drop the oldest where there are too many."""
+    def put(self, key: _Key, reply: Reply) -> None:
+        """Keep an answer, and drop the oldest where they are too large together."""
         self._replies[key] = reply
-        if len(self._replies) > self._most:
-            self._replies.popitem(last=False)
+        self._bytes += len(reply.body)
+        while self._bytes > self._most_bytes:
+            self._bytes -= len(self._replies.popitem(last=False)[1].body)

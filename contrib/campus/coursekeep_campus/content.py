@@ -199,6 +199,8 @@ class Content:
     new_quizzes: dict[int, Doc] | None = None
     new_quiz_items: dict[int, list[Doc]] = field(default_factory=dict)
     folders: list[Doc] = field(default_factory=list)
+    #: folders that are listed, but do not show what is in them
+    closed_folders: set[int] = field(default_factory=set)
     files: list[StoredFile] = field(default_factory=list)
     #: attachments of submissions, comments and posts: reachable by id only
     attachments: list[StoredFile] = field(default_factory=list)

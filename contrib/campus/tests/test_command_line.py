@@ -65,6 +65,17 @@ def test_real_data(launch: Callable[..., Any], shared: Path) -> None:
     assert len(both["courses"]["ended"]) == 14 + 22 + 1
 
 
+def test_port_in_use(launch: Callable[..., Any]) -> None:
+    """A port that is taken is a sentence on standard error and status 2."""
+    _, line = launch("--courses", "5")
+    port = line["url"].rpartition(":")[2]
+    arguments = [*COMMAND, "--courses", "5", "--port", port]
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 2
+    assert f"cannot listen on 127.0.0.1, ports {port}" in ended.stderr
+
+
 def test_bad_folder() -> None:
     """A folder that does not exist is a sentence on standard error and status 2."""
     ended = subprocess.run([*COMMAND, "--oulad", "/nowhere"], capture_output=True, text=True, timeout=30, check=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from coursekeep_campus import CampusServer, Options, add_large_file, generated
+from coursekeep_campus import CampusServer, Options, add_large_file, generated, oulad
 
 Collect = Callable[..., list[Any]]
 
@@ -183,6 +184,15 @@ def test_folders_hold_more(collect: Collect, trap: Callable[[str], int]) -> None
     assert len(inside) == sum(folder["files_count"] for folder in folders)
 
 
+def test_closed_folder(client: httpx.Client, collect: Collect, trap: Callable[[str], int]) -> None:
+    """A folder may be listed with its number of files, and yet not be looked into."""
+    folders = collect(f"courses/{trap('closed_folder')}/folders")
+    closed = next(folder for folder in folders if folder["name"] == "Exam board")
+
+    assert closed["files_count"] == 1
+    assert client.get(f"/api/v1/folders/{closed['id']}/files").status_code == 403
+
+
 def test_file_metadata(client: httpx.Client, collect: Collect) -> None:
     """Metadata are in Canvas's own spelling, and the same by course and by file."""
     file = file_of(collect, 101, "reading list.txt")
@@ -203,6 +213,18 @@ def test_recordings(client: httpx.Client, collect: Collect, trap: Callable[[str]
     media = next(c["media_comment"] for c in comments if c.get("media_comment"))
 
     assert httpx.get(storage_address(client, media["url"])).content == b"ID3 made-up sound"
+
+
+def test_large_file_on_demand(shared: Path, connect: Callable[..., httpx.Client]) -> None:
+    """A large file may be put into a presentation, too."""
+    campus = oulad(shared / "oulad")
+    course = campus.known["ended"][0]
+    add_large_file(campus, course, 1_000)
+    with CampusServer(campus, throttle=False) as server:
+        client = connect(server)
+        file = client.get(f"/api/v1/courses/{course}/files").json()[0]
+
+        assert len(httpx.get(storage_address(client, file["url"])).content) == file["size"] == 1_000
 
 
 def test_large_file(connect: Callable[..., httpx.Client]) -> None:
