@@ -25,6 +25,7 @@ from coursekeep_daemon.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND_LINE = re.compile(r"(?:^|\(|/bin/)coursekeep ([a-z][^|#)\n]*)", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -186,9 +187,7 @@ def command_lines() -> list[tuple[str, str]]:
     found = []
     for page in DOCS:
         for _, body in FENCE.findall(page.read_text(encoding="utf-8")):
-            for line in body.replace("\\\n", " ").splitlines():
-                if match := re.search(r"(?:^|\(|/bin/)coursekeep ([a-z][^|#)]*)", line):
-                    found.append((page.name, match.group(1).strip()))
+            found += [(page.name, line.strip()) for line in COMMAND_LINE.findall(body.replace("\\\n", " "))]
     return found
 
 
@@ -228,4 +227,4 @@ def test_every_module_says_what_it_is_for() -> None:
         folder = Path(str(importlib.import_module(package).__file__)).parent
         for path in folder.rglob("*.py"):
             first = path.read_text(encoding="utf-8").lstrip()
-            assert first.startswith('"""') or first.startswith('r"""') or not first, path
+            assert first.startswith(('"""', 'r"""')) or not first, path

@@ -69,7 +69,7 @@ def test_every_presentation_is_valid_by_ocfl(archived: DaemonProcess) -> None:
 
 
 def test_every_exported_bag_is_valid_and_nothing_is_lost_or_invented(archived: DaemonProcess, tmp_path: Path) -> None:
-    """After extraction all 22 bags satisfy bagit.py, and together hold exactly the dataset's enrolments and submissions."""
+    """After extraction all 22 bags satisfy bagit.py, and hold exactly the dataset's enrolments and submissions."""
     found: Counter[str] = Counter()
     scored = 0
     for zipped in sorted((archived.home / "zips").glob("*.zip")):
