@@ -23,7 +23,6 @@ PROBLEMS: Mapping[str, str] = {
     "bad-request": "The request is well formed, but names something that cannot be used.",
     "conflict": "The request contradicts what is there.",
     "forbidden": "The token is good, but its scope does not allow this.",
-    "idempotency-conflict": "The Idempotency-Key was used before with another request.",
     "internal": "The daemon met an error of its own; its log has the details.",
     "invalid": "Fields of the request are missing, unknown or have values that are not allowed.",
     "lms": "The LMS could not or would not answer.",

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from coursekeep_daemon.cli.commands import admin, daemon, integrations, packages, runs, schedules
-from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, CliError
+from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, CliError
 
 __all__ = ["main", "make_app"]
 
@@ -35,8 +35,6 @@ def main() -> None:
     except CliError as error:
         print(f"coursekeep: {error}", file=sys.stderr)  # noqa: T201  # stderr is where errors go
         sys.exit(EXIT_COULD_NOT)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

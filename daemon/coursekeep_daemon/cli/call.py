@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from coursekeep_daemon.cli.client import ApiClient
-from coursekeep_daemon.cli.errors import told_as_cli_errors
+from coursekeep_daemon.cli.errors import EXIT_INTERRUPTED, told_as_cli_errors
 from coursekeep_daemon.cli.output import Printer
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ def command(
             )
             for name, group_class in groups.items():
                 given[name] = group_class(**{each.name: given.pop(each.name) for each in fields(group_class)})
-            function(call, **given)
+            try:
+                function(call, **given)
+            except KeyboardInterrupt:  # releases of Typer differ in what they make of it
+                raise typer.Exit(EXIT_INTERRUPTED) from None
 
         parameters = [each.replace(kind=_KEYWORD) for each in parameters]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it

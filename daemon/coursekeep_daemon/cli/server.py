@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -103,16 +104,17 @@ class _Daemon:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self.listener]))
-        alive = asyncio.create_task(self.notifier.keep_alive())
         listening = asyncio.create_task(server.listening.wait())
         asked = asyncio.create_task(self.stop_asked.wait())
+        others: list[asyncio.Task[Any]] = [listening, asked]
         try:
             await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
                 self._announce()
+                others.append(asyncio.create_task(self.notifier.keep_alive()))
                 await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (listening, asked, alive):
+            for task in others:
                 task.cancel()
             close_app(app)
             server.should_exit = True

@@ -48,7 +48,7 @@ def run(options: Options) -> int:
             verdicts = _judged(running, printer)
             good = not story.surprises and verdicts.good
             if options.as_json:
-                printer.data(_report(story, verdicts, good))
+                printer.line(_report(story, verdicts, good))
             else:
                 _print_results(printer, running, story, verdicts, kept=options.keep or options.folder is not None)
             if options.serve:

@@ -33,6 +33,7 @@ CASES: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/runs", {"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
     ("POST", "/runs", {"json": {**GOOD, "sorce": "x"}}, 422, "invalid"),
     ("POST", "/runs", {"json": []}, 422, "invalid"),
+    ("POST", "/runs", {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "bad-request"),
     ("POST", "/runs", {"json": {**GOOD, "integration": "other"}}, 422, "bad-request"),
     ("POST", "/runs", {"json": GOOD, "headers": {"Idempotency-Key": "x" * 201}}, 422, "invalid"),
     ("POST", "/schedules", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "invalid"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fakes.api_service import ApiHouse, in_house
 
+from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.service import Hold
 from coursekeep_daemon.store.records import ItemPlan
@@ -179,7 +180,9 @@ def test_what_holds_a_run_is_shown_with_it_and_its_queued_items() -> None:
         run_id = await _run_with(
             house, ItemPlan(ref="1"), ItemPlan(ref="2", status=ItemStatus.NOT_FOUND, detail="no such course")
         )
-        house.service.holding = Hold(level="credentials", since=datetime(2026, 1, 1, tzinfo=UTC), reason="expired")
+        house.service.holding = Hold(
+            level=HoldLevel.CREDENTIALS, since=datetime(2026, 1, 1, tzinfo=UTC), reason="expired"
+        )
         async with house.client("read") as client:
             run = (await client.get(f"/runs/{run_id}")).json()
             items = (await client.get(f"/runs/{run_id}/items")).json()["items"]
