@@ -12,13 +12,19 @@ import httpx
 
 from coursekeep.errors import ForeignHost, MalformedAnswer, SettingsError
 
-__all__ = ["Params", "Site", "host_of", "name_call", "parse", "with_query"]
+__all__ = ["Params", "Site", "encode", "host_of", "is_absolute", "name_call", "parse", "with_query"]
 
 #: query or form fields; lists give one field per element, None leaves the field out
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 #: segments of paths that look like keys: long, and with digits strewn in
 _KEY = re.compile(r"(?=(?:[^/]*\d){4})[0-9A-Za-z_.~=-]{32,}")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def is_absolute(address: str) -> bool:
+    """Tell whether an address has a scheme of its own."""
+    return _ABSOLUTE.match(address) is not None
 
 
 def parse(address: str, where: str) -> httpx.URL:
@@ -104,7 +110,7 @@ class Site:
 
     def address(self, address: str, params: Params = (), *, method: str = "GET") -> httpx.URL:
         """Complete an address that a connector asks for; raises `ForeignHost` where it is another origin's."""
-        if "://" not in address.split("?", 1)[0]:
+        if not is_absolute(address):
             address = f"{self.base}/{address.lstrip('/')}"
         return self.own(parse(with_query(address, params), method), method)
 

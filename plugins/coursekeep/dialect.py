@@ -22,6 +22,10 @@ from coursekeep.errors import (
 __all__ = ["BearerDialect", "Dialect", "next_link", "retry_after", "standard_error"]
 
 
+#: no LMS means a longer wait than a week
+_LONGEST = 7 * 86400.0
+
+
 class Dialect(Protocol):
     """How one kind of LMS speaks. Implementations hold the credentials; nothing else does."""
 
@@ -50,7 +54,7 @@ class BearerDialect:
         self._token = token
 
     def authorization(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+        return {"Authorization": f"Bearer {self._token.get_secret_value().strip()}"}
 
     def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
         return standard_error(response, where)
@@ -73,14 +77,14 @@ def retry_after(response: httpx.Response, now: datetime | None = None) -> float 
     """Return the seconds of a Retry-After header, given as a number or as a date; None where there is none."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), _LONGEST)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (moment - (now or datetime.now(UTC))).total_seconds()), _LONGEST)
 
 
 def standard_error(response: httpx.Response, where: str) -> ConnectorError | None:

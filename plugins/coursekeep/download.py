@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from coursekeep.addresses import host_of, name_call, parse
+from coursekeep.addresses import host_of, is_absolute, name_call, parse
 from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, ForeignHost, MalformedAnswer, NoAccess, RetryLater
-from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of
+from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
 from coursekeep.governor import Turn
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
@@ -68,7 +68,7 @@ class Downloader:
             )
 
     def _first(self, address: str) -> httpx.URL:
-        if "://" not in address.split("?", 1)[0]:
+        if not is_absolute(address):
             return self._site.address(address)
         return self._allowed(parse(address, "GET"), "GET")
 
@@ -137,7 +137,10 @@ class Downloader:
                 await response.aclose()
                 raise NoAccess("the file's address leads to the log-in page", where=where)
             return response
-        response = await self._exchange.read(response, where, _REFUSAL_LIMIT)
+        try:
+            response = await self._exchange.read(response, where, _REFUSAL_LIMIT)
+        except MalformedAnswer:  # too long, or packed strangely: the status must do
+            response = with_body(response, b"")
         error = self._refusal(response, where, turn, with_token)
         status = response.status_code
         raise error or MalformedAnswer(f"status {status} is not the answer to a file", where=where, status=status)

@@ -13,7 +13,7 @@ import httpx
 from coursekeep.addresses import Site
 from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import Dialect, standard_error
-from coursekeep.errors import ConnectorError, MalformedAnswer, RetryLater
+from coursekeep.errors import ConnectorError, CredentialsNeeded, MalformedAnswer, RetryLater
 from coursekeep.governor import Governor, Turn
 
 __all__ = [
@@ -25,11 +25,16 @@ __all__ = [
     "connection_error",
     "never_sent",
     "stream_of",
+    "with_body",
 ]
 
 #: bytes of one JSON answer, unpacked
 JSON_LIMIT = 256 * 1024 * 1024
 MAX_REDIRECTS = 10
+#: redirects after which the result of a POST is fetched by GET
+_ELSEWHERE = frozenset({301, 302, 303})
+#: headers of a body that has been unpacked since
+_OF_CODING = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
 
 
 class Garbled(MalformedAnswer):
@@ -42,15 +47,12 @@ class Bounds:
 
     #: seconds without a byte
     timeout: float
+    #: seconds for one whole JSON answer, or one block of a file: an endless trickle ends here
+    total: float
     #: bytes of one JSON answer
     json_limit: int = JSON_LIMIT
     #: longest wait that the LMS may ask of all requests together
     patience: float = 600.0
-
-    @property
-    def total(self) -> float:
-        """Seconds for one whole JSON answer, or one block of a file: an endless trickle ends here."""
-        return 10.0 * self.timeout
 
 
 class Exchange:
@@ -77,7 +79,11 @@ class Exchange:
     async def ask(
         self, method: str, url: httpx.URL, where: str, form: bytes | None = None
     ) -> tuple[httpx.Response, Any]:
-        """Send one API request of the site and return the answer with its parsed JSON, or raise what it means."""
+        """Send one API request of the site and return the answer with its parsed JSON, or raise what it means.
+
+        A POST that leads to its result elsewhere is returned as it is, a redirect: to ask there is another request,
+        and its failure must not repeat this one.
+        """
         total = self.bounds.total
         async with self.governor.turn() as turn:
             try:
@@ -85,7 +91,7 @@ class Exchange:
                     response = await self._follow(method, url, where, form)
             except TimeoutError:
                 raise MalformedAnswer(f"the answer did not end within {total:.0f} seconds", where=where) from None
-            return response, self._judged(response, where, turn)
+            return response, None if response.has_redirect_location else self._judged(response, where, turn)
 
     async def send(
         self,
@@ -110,6 +116,10 @@ class Exchange:
         response.request = request
         return response
 
+    def redirected(self, response: httpx.Response, where: str) -> httpx.URL:
+        """Return where a redirect leads; raises `ForeignHost` where that is another origin."""
+        return self.site.own(self.site.join(response.request.url, response.headers["location"], where), where)
+
     def credentials(self) -> list[tuple[bytes, bytes]]:
         """Return the headers that carry the credentials. Only for addresses that `Site.owns`."""
         return _raw(self.dialect.authorization())
@@ -122,10 +132,7 @@ class Exchange:
             raise connection_error(error, response.request.url, where) from error
         finally:
             await response.aclose()
-        headers = [
-            (k, v) for k, v in response.headers.raw if k.lower() not in (b"content-encoding", b"transfer-encoding")
-        ]
-        return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+        return with_body(response, body)
 
     def refusal(self, response: httpx.Response, where: str, turn: Turn) -> ConnectorError | None:
         """Judge an answer that has been read, and tell the governor."""
@@ -145,12 +152,10 @@ class Exchange:
             if form is not None:
                 headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
             response = await self.send(method, url, where, headers, form=form)
-            if not response.has_redirect_location:
+            if not response.has_redirect_location or (method != "GET" and response.status_code in _ELSEWHERE):
                 return await self.read(response, where, self.bounds.json_limit)
             await response.aclose()
-            url = self.site.own(self.site.join(url, response.headers["location"], where), where)
-            if response.status_code in (301, 302, 303) and method != "GET":
-                method, form = "GET", None
+            url = self.redirected(response, where)
         raise MalformedAnswer(f"more than {MAX_REDIRECTS} redirects", where=where)
 
     def _judged(self, response: httpx.Response, where: str, turn: Turn) -> Any:
@@ -178,7 +183,16 @@ def never_sent(error: BaseException) -> bool:
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+    for value in headers.values():
+        if not (value.isascii() and value.isprintable()):
+            raise CredentialsNeeded("the token holds signs that no header can carry, such as a line break; set it anew")
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+
+
+def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    """Return the answer with a body that has been read and unpacked."""
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_CODING]
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 async def _body(response: httpx.Response, where: str, limit: int) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -28,6 +28,9 @@ from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
 from coursekeep.transport import LmsTransport
+
+if TYPE_CHECKING:
+    from coursekeep.connector import ConnectorSettings
 
 __all__ = [
     "Answer",
@@ -76,23 +79,47 @@ class LmsClient:
         transport: httpx.AsyncBaseTransport | None = None,
         governor: Governor | None = None,
         json_limit: int = JSON_LIMIT,
+        total_timeout: float | None = None,
     ) -> None:
         """Take the integration's settings. `governor` is given where several clients speak to one LMS, and then
-        decides about concurrency; `transport` where tests answer themselves; `json_limit` is in bytes of one answer.
-        Raises `SettingsError`."""
+        decides about concurrency; `transport` where tests answer themselves. `timeout` is without a byte, and
+        `total_timeout` for one whole JSON answer or 1 MiB of a file: ten times as long, if not given.
+        `json_limit` is in bytes of one answer. Raises `SettingsError`."""
         self._site = Site.at(base_url)
         self._dialect = dialect
         self._retry = retry
         self._transport = transport or LmsTransport()
+        total = total_timeout or 10.0 * timeout
         self._exchange = Exchange(
             site=self._site,
             dialect=dialect,
             governor=governor or Governor(max_concurrency),
             transport=self._transport,
-            bounds=Bounds(timeout=timeout, patience=retry.patience, json_limit=json_limit),
+            bounds=Bounds(timeout=timeout, total=total, patience=retry.patience, json_limit=json_limit),
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
+
+    @classmethod
+    def for_settings(
+        cls,
+        settings: ConnectorSettings,
+        dialect: Dialect,
+        *,
+        retry: RetryPolicy,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Make the client that a connector's settings describe."""
+        return cls(
+            settings.base_url,
+            dialect,
+            retry=retry,
+            max_concurrency=settings.max_concurrency,
+            timeout=settings.timeout,
+            contact=settings.contact,
+            file_hosts=settings.file_hosts,
+            transport=transport,
+        )
 
     @property
     def governor(self) -> Governor:
@@ -127,6 +154,8 @@ class LmsClient:
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
         response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        if response.has_redirect_location:
+            response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
 
     def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:

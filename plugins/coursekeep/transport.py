@@ -61,7 +61,13 @@ class LmsTransport(AiohttpTransport):
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error) from None
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+        return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=_Body(answer), request=request)
+
+    async def aclose(self) -> None:
+        """Close all connections. What is sent afterwards opens new ones."""
+        session, self.client = self.client, self._session
+        if isinstance(session, aiohttp.ClientSession):
+            await session.close()
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):

@@ -22,6 +22,7 @@ _GRADES = (
     "Give the user's account role 'Grades - view all grades' (view_all_grades), 'Users - view list' (read_roster) and"
     " 'SIS Data - read' (read_sis)."
 )
+_SCOPES = "In Canvas, open the developer key of the token and allow all scopes that read (GET), or turn scopes off."
 
 
 async def check_canvas(client: LmsClient, settings: CanvasSettings) -> Steps:
@@ -91,10 +92,10 @@ async def _grades(client: LmsClient, course: Json) -> CheckStep:
     url = f"/api/v1/courses/{text(course.get('id'))}/students/submissions"
     try:
         await client.get(url, [("student_ids[]", "all"), ("per_page", "1")])
-    except (NoAccess, NotFound) as error:
+    except (NoAccess, NotFound, Unavailable) as error:
         return CheckStep(name="grades", ok=False, detail=str(error), remedy=_GRADES)
-    except (Unavailable, CredentialsNeeded) as error:
-        return CheckStep(name="grades", ok=False, detail=str(error), remedy=_GRADES)
+    except CredentialsNeeded as error:
+        return CheckStep(name="grades", ok=False, detail=str(error), remedy=_SCOPES)
     return CheckStep(name="grades", ok=True, detail=f"seen in course {text(course.get('id'))}")
 
 

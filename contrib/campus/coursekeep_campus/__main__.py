@@ -9,9 +9,13 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from coursekeep_campus.cartridges import cartridges
+from coursekeep_campus.change import add_large_file
 from coursekeep_campus.generated import generated
-from coursekeep_campus.model import Campus
+from coursekeep_campus.model import Campus, combine
+from coursekeep_campus.oulad import oulad
 from coursekeep_campus.server import CampusServer
+from coursekeep_campus.throttle import Throttle
 from coursekeep_campus.times import parse, present
 
 __all__ = ["main"]
@@ -24,32 +28,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the LMS; 0 takes a free one")
     parser.add_argument("--files-port", type=int, default=0, help="port of the file storage; 0 takes a free one")
+    parser.add_argument("--oulad", metavar="DIR", help="serve the presentations of the OULAD dataset in this folder")
+    parser.add_argument("--cartridges", metavar="DIR", help="serve every Common Cartridge below this folder")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another campus (default: %(default)s)")
     parser.add_argument(
-        "--courses", type=int, default=40, help="courses of the generated campus (default: %(default)s)"
+        "--courses",
+        type=int,
+        help="courses of the generated campus (default: 40, or none beside --oulad, --cartridges)",
     )
+    parser.add_argument("--large-file", type=int, metavar="BYTES", help="put a file of this size into the first course")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="milliseconds added to every answer")
     parser.add_argument(
         "--now", type=parse, default=None, help="the campus's present (RFC 3339); default: the real one"
     )
     parser.add_argument("--no-throttle", action="store_true", help="never throttle")
+    parser.add_argument("--throttle-status", type=int, choices=(403, 429), default=403, help="how throttling is told")
     return parser
 
 
 def _campus(options: argparse.Namespace) -> Campus:
-    return generated(seed=options.seed, courses=options.courses, now=options.now or present())
+    now = options.now or present()
+    parts = [oulad(options.oulad, now=now)] if options.oulad else []
+    parts += [cartridges(options.cartridges, now=now)] if options.cartridges else []
+    if options.courses or not parts:
+        parts.insert(0, generated(seed=options.seed, courses=options.courses or 40, now=now))
+    campus = combine(parts)
+    if options.large_file:
+        add_large_file(campus, min(campus.known["ended"]), options.large_file)
+    return campus
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. The one line on standard output says where, with which tokens, and which courses."""
+    """Serve until SIGTERM or SIGINT. One line on standard output says where, with which tokens, and which courses."""
     options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        campus = _campus(options)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"coursekeep-campus: {error}\n")
+        return 2
     server = CampusServer(
-        _campus(options),
+        campus,
         delay=options.delay_ms / 1000,
-        throttle=not options.no_throttle,
+        throttle=False if options.no_throttle else Throttle(status=options.throttle_status),
         host=options.host,
         port=options.port,
         files_port=options.files_port,

@@ -29,7 +29,7 @@ from coursekeep_campus import (
 )
 from coursekeep_campus.call import Call
 from coursekeep_campus.replies import ApiError, Reply, dump, not_found, too_few_scopes
-from coursekeep_campus.router import Route, Routes, Tree
+from coursekeep_campus.router import Route, Tree
 from coursekeep_campus.state import State
 from coursekeep_campus.throttle import Bucket
 from coursekeep_campus.tokens import Caller

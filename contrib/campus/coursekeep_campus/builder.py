@@ -6,41 +6,22 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from coursekeep_campus.content import ORIGIN, Bytes, Content, Doc, Page, Person, Storage, StoredFile, Submission, Topic
 from coursekeep_campus.grading import course_scores
-from coursekeep_campus.model import (
-    ORIGIN,
-    Bytes,
-    Content,
-    Course,
-    Doc,
-    Page,
-    Person,
-    Storage,
-    StoredFile,
-    Submission,
-    Topic,
-)
-from coursekeep_campus.shapes import (
-    assignment_doc,
-    enrollment_doc,
-    entry_doc,
-    file_doc,
-    folder_doc,
-    grades_doc,
-    item_doc,
-    module_doc,
-    page_doc,
-    section_doc,
-    topic_doc,
-)
+from coursekeep_campus.model import Course
+from coursekeep_campus.shapes import assignment_doc, enrollment_doc, grades_doc, section_doc
+from coursekeep_campus.shapes_material import entry_doc, file_doc, folder_doc, item_doc, module_doc, page_doc, topic_doc
 from coursekeep_campus.times import stamp
 
 __all__ = ["Builder"]
 
+#: what texts are made of
 _WORDS = (
-    "method result sample field balance motion archive reading source theory practice model measure record study "
-    "question answer example evidence language structure history number figure change region energy survey draft"
-).split()
+    "method", "result", "sample", "field", "balance", "motion", "archive", "reading",
+    "source", "theory", "practice", "model", "measure", "record", "study", "question",
+    "answer", "example", "evidence", "language", "structure", "history", "number", "figure",
+    "change", "region", "energy", "survey", "draft",
+)  # fmt: skip
 
 
 class Builder:
@@ -150,7 +131,9 @@ class Builder:
         teacher = self.course.teachers[0]
         shared = {"author": {"id": teacher.id, "display_name": teacher.name}, "user_name": teacher.name}
         moment = self.day(2 + len(self.content.topics))
-        doc = topic_doc(self.new_id(), self.course.id, title, self.html(), moment, **{**shared, **fields})
+        message = fields.pop("message", None)
+        text = self.html() if message is None else str(message)
+        doc = topic_doc(self.new_id(), self.course.id, title, text, moment, **{**shared, **fields})
         if announcement:
             doc["is_announcement"] = True
         topic = Topic(doc=doc, announcement=announcement)

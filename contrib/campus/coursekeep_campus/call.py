@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from coursekeep_campus.model import Access, Campus, Content, Course, Doc
+from coursekeep_campus.content import Content, Doc
+from coursekeep_campus.model import Access, Campus, Course
 from coursekeep_campus.paging import PageOf, by_bookmark, by_number, join, window_of
 from coursekeep_campus.replies import Reply, disabled, dump, no_right, not_found
 from coursekeep_campus.tokens import Caller

@@ -6,7 +6,8 @@ import io
 import zipfile
 from xml.sax.saxutils import escape, quoteattr
 
-from coursekeep_campus.model import Content, Course
+from coursekeep_campus.content import Content
+from coursekeep_campus.model import Course
 
 __all__ = ["cartridge_of"]
 
@@ -44,7 +45,8 @@ def _files(content: Content) -> dict[str, bytes]:
 
 def _manifest(course: Course, members: list[str]) -> bytes:
     resources = "".join(
-        f'<resource identifier="r{number}" type="webcontent" href={quoteattr(name)}><file href={quoteattr(name)}/></resource>'
+        f'<resource identifier="r{number}" type="webcontent" href={quoteattr(name)}>'
+        f"<file href={quoteattr(name)}/></resource>"
         for number, name in enumerate(members)
     )
     items = "".join(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from coursekeep_campus.call import Call, uuid_of
-from coursekeep_campus.model import ORIGIN, Course, Doc
+from coursekeep_campus.content import ORIGIN, Doc
+from coursekeep_campus.model import Course
 from coursekeep_campus.times import stamp
 
 __all__ = ["course_doc"]

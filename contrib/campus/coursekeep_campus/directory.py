@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from coursekeep_campus.model import Campus, Course, Doc, GroupSpace, StoredFile
+from coursekeep_campus.content import Doc, GroupSpace, StoredFile
+from coursekeep_campus.model import Campus, Course
 from coursekeep_campus.replies import not_found
 
 __all__ = ["Directory"]
@@ -30,6 +31,8 @@ class Directory:
         for course in self._campus.courses.values():
             if course.eager:
                 self._add(course)
+            elif course.root_folder is not None:
+                self._folders[course.root_folder["id"]] = (course, course.root_folder)
 
     def add_file(self, course: Course, file: StoredFile) -> None:
         """Make one more file known, for example that of an export."""

@@ -6,9 +6,10 @@ import itertools
 from dataclasses import dataclass
 
 from coursekeep_campus.cartridge_writer import cartridge_of
-from coursekeep_campus.model import ORIGIN, Bytes, Campus, Course, Doc, StoredFile
+from coursekeep_campus.content import ORIGIN, Bytes, Doc, StoredFile
+from coursekeep_campus.model import Campus, Course
 from coursekeep_campus.replies import not_found
-from coursekeep_campus.shapes import file_doc
+from coursekeep_campus.shapes_material import file_doc
 from coursekeep_campus.times import stamp
 
 __all__ = ["EXPORT_TYPES", "Export", "Exports"]

@@ -7,9 +7,9 @@ import re
 
 from aiohttp import web
 
+from coursekeep_campus.content import Bytes
 from coursekeep_campus.faults import Fault, FaultKind
 from coursekeep_campus.files import LOGIN_PAGE
-from coursekeep_campus.model import Bytes
 from coursekeep_campus.replies import Reply
 from coursekeep_campus.throttle import Throttle
 from coursekeep_campus.tokens import Tokens

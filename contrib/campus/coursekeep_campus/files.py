@@ -12,7 +12,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import ORIGIN, Storage, StoredFile
+from coursekeep_campus.content import ORIGIN, Storage, StoredFile
 from coursekeep_campus.replies import ApiError, Reply
 
 __all__ = ["LOGIN_PAGE", "STORAGE", "Signer", "download", "login_page", "missing_page"]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coursekeep_campus.builder import Builder
+from coursekeep_campus.content import Content, Person
 from coursekeep_campus.generated_course import fill
-from coursekeep_campus.model import Access, Account, Campus, Content, Course, Lazy, Person, Term
+from coursekeep_campus.model import Access, Account, Campus, Course, Lazy, Term
 from coursekeep_campus.times import present
 from coursekeep_campus.traps import TRAPS, Trap
 

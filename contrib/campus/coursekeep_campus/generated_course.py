@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from coursekeep_campus.builder import Builder
 from coursekeep_campus.change import history_doc
-from coursekeep_campus.model import ORIGIN, Doc, Person, Submission
-from coursekeep_campus.shapes import assignment_group_doc, course_settings, course_tabs
+from coursekeep_campus.content import ORIGIN, Doc, Person, Submission
+from coursekeep_campus.shapes import assignment_group_doc
+from coursekeep_campus.shapes_course import course_settings, course_tabs
 from coursekeep_campus.times import stamp
 
 __all__ = ["comment", "fill"]

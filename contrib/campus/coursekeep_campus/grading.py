@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coursekeep_campus.model import Content, Course, Doc
+from coursekeep_campus.content import Content, Doc
+from coursekeep_campus.model import Course
 
 __all__ = ["course_scores"]
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from coursekeep_campus.api import Api, Request
+from coursekeep_campus.content import ORIGIN, Bytes, Storage, StoredFile
 from coursekeep_campus.control import Control
 from coursekeep_campus.fault_sender import Sender
 from coursekeep_campus.faults import Fault, FaultKind, Faults, Host
 from coursekeep_campus.files import LOGIN_PAGE, STORAGE, missing_page
-from coursekeep_campus.model import ORIGIN, Bytes, Storage, StoredFile
 from coursekeep_campus.replies import ApiError, Reply
 from coursekeep_campus.state import State
 

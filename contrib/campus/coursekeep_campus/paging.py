@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from coursekeep_campus.model import ORIGIN
+from coursekeep_campus.content import ORIGIN
 from coursekeep_campus.replies import Raw, dump, not_found
 
 __all__ = ["PageOf", "Window", "by_bookmark", "by_number", "join", "window_of"]

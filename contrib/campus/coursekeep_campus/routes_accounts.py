@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from coursekeep_campus.call import Call
+from coursekeep_campus.content import Doc
 from coursekeep_campus.course_shape import course_doc
-from coursekeep_campus.model import Account, Course, Doc, Term
+from coursekeep_campus.model import Account, Course, Term
 from coursekeep_campus.replies import Reply, bad_request, not_found
 from coursekeep_campus.router import Routes
 from coursekeep_campus.times import parse

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import Doc, Topic
+from coursekeep_campus.content import Doc, Topic
 from coursekeep_campus.replies import ApiError, Reply, bad_request, not_found
 from coursekeep_campus.router import Routes
 from coursekeep_campus.routes_groups import group_space
@@ -92,17 +92,18 @@ def _refuse_unposted(call: Call, topic: Topic) -> None:
 @routes.get("courses/{course}/discussion_topics/{topic}/entries")
 @routes.get("groups/{group}/discussion_topics/{topic}/entries")
 def entries(call: Call) -> Reply:
-    """List the replies at the top, with the latest below each."""
+    """List the replies at the top, the newest first, with the latest below each."""
     topic = _topic(call)
     _refuse_unposted(call, topic)
     tops = [entry for entry in (*topic.entries, *topic.new_entries) if entry["parent_id"] is None]
+    tops.sort(key=_age, reverse=True)
     return call.page(tops, lambda entry: _flat(topic, entry))
 
 
 @routes.get("courses/{course}/discussion_topics/{topic}/entries/{entry}/replies")
 @routes.get("groups/{group}/discussion_topics/{topic}/entries/{entry}/replies")
 def replies(call: Call) -> Reply:
-    """List everything below one reply at the top."""
+    """List everything below one reply at the top, the newest first."""
     topic = _topic(call)
     entry = call.find(topic.entries, call.number("entry"))
     return call.page(_below(topic, entry), lambda doc: _plain(doc))
@@ -133,7 +134,11 @@ def _flat(topic: Topic, entry: Doc) -> Doc:
 def _below(topic: Topic, entry: Doc) -> list[Doc]:
     inside = {doc["id"] for doc in _walk(entry.get("replies", []))} | {entry["id"]}
     newer = [doc for doc in topic.new_entries if doc["parent_id"] in inside]
-    return [*_walk(entry.get("replies", [])), *newer]
+    return sorted([*_walk(entry.get("replies", [])), *newer], key=_age, reverse=True)
+
+
+def _age(entry: Doc) -> tuple[str, int]:
+    return (entry["created_at"], entry["id"])
 
 
 def _plain(entry: Doc) -> Doc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import ORIGIN, Doc
+from coursekeep_campus.content import ORIGIN, Doc
 from coursekeep_campus.replies import Reply
 from coursekeep_campus.router import Routes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import Doc
+from coursekeep_campus.content import Doc
 from coursekeep_campus.replies import Reply, bad_request, not_found
 from coursekeep_campus.router import Routes
 from coursekeep_campus.shapes import user_doc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import Doc
+from coursekeep_campus.content import Doc
 from coursekeep_campus.replies import Reply, not_found
 from coursekeep_campus.router import Routes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.model import Doc, Submission
+from coursekeep_campus.content import Doc, Submission
 from coursekeep_campus.replies import ApiError, Raw, Reply, bad_request, not_found
 from coursekeep_campus.router import Routes
 from coursekeep_campus.submission_shape import render_submission, submission_doc
@@ -28,8 +28,8 @@ def students_submissions(call: Call) -> Reply:
     tests = _tests(call)
     if call.flag("grouped"):
         return call.page(students, lambda student: _group(call, student, tests), most=_most(call))
-    if call.includes or tests or len(students) < len(_everybody(call)):
-        chosen = set(students)
+    chosen = set(students)
+    if tests or not call.content.submitters() <= chosen:
         found = [s for s in call.content.submissions if s.user_id in chosen and all(test(s) for test in tests)]
     else:
         found = call.content.submissions
@@ -49,7 +49,7 @@ def _everybody(call: Call) -> list[int]:
 
 
 #: whose submissions are not served
-_GONE = ("deleted", "rejected", "creation_pending", "invited")
+_GONE = ("deleted", "rejected")
 
 
 def _students(call: Call) -> list[int]:

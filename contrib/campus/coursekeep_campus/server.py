@@ -11,6 +11,8 @@ from typing import Self
 
 from aiohttp import web
 
+from coursekeep_campus.change import change_grade
+from coursekeep_campus.content import Doc
 from coursekeep_campus.faults import Faults
 from coursekeep_campus.hosts import CanvasHost, FilesHost
 from coursekeep_campus.model import Campus, Known
@@ -70,6 +72,17 @@ class CampusServer:
     def requests(self) -> deque[Seen]:
         """Return the requests answered so far: method, path with query, status, had Authorization, Host."""
         return self.state.requests
+
+    def grade(self, course: int, assignment: int, user: int, score: float) -> Doc:
+        """Change a grade late: the submission, the enrolment's grades and the history of grades all change."""
+        change = change_grade(self.campus, course, assignment, user, score)
+        self.state.version += 1
+        return change
+
+    def touched(self) -> None:
+        """Serve what was changed in `campus` since the start: answers kept from before are dropped."""
+        self.state.directory.build()
+        self.state.version += 1
 
     def start(self) -> None:
         """Listen, and serve from a thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coursekeep_campus.builder import Builder
-from coursekeep_campus.model import Storage
+from coursekeep_campus.content import Storage
 
 __all__ = ["folder_only", "locked_file", "login_page", "missing_bytes", "mixed_addresses", "twins"]
 

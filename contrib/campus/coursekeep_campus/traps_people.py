@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from coursekeep_campus.builder import Builder
-from coursekeep_campus.model import Person
+from coursekeep_campus.content import Person
 from coursekeep_campus.times import stamp
 
 __all__ = ["cross_listed", "crowd", "enrollment_states"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coursekeep_campus.builder import Builder
-from coursekeep_campus.model import ORIGIN, Doc, Person
+from coursekeep_campus.content import ORIGIN, Doc, Person
 from coursekeep_campus.shapes import quiz_doc
 from coursekeep_campus.times import stamp
 

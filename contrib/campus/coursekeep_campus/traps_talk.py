@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from coursekeep_campus.builder import Builder
-from coursekeep_campus.model import ORIGIN, Bytes, Doc, GroupSpace, Page, StoredFile, Topic
-from coursekeep_campus.shapes import entry_doc, file_doc, folder_doc, page_doc, topic_doc
+from coursekeep_campus.content import ORIGIN, Bytes, Doc, GroupSpace, Page, StoredFile, Topic
+from coursekeep_campus.shapes_material import entry_doc, file_doc, folder_doc, page_doc, topic_doc
 from coursekeep_campus.times import stamp
 
 __all__ = ["announcements", "anonymous_topic", "group_discussion", "new_entries", "unbuilt_views"]
@@ -26,8 +26,8 @@ def new_entries(builder: Builder) -> None:
     root = builder.entry(topic, first)
     middle = builder.entry(topic, second, root)
     leaf = builder.entry(topic, third, middle, rating_sum=2, rating_count=2)
-    _delete(middle)
-    _delete(builder.entry(topic, second))
+    _delete(topic, middle)
+    _delete(topic, builder.entry(topic, second))
     attached = builder.file("chart.txt", attached=True).doc
     builder.entry(topic, first, attachment=attached, attachments=[attached])
     late = builder.day(20)
@@ -39,8 +39,9 @@ def new_entries(builder: Builder) -> None:
     edited["editor_id"] = builder.course.teachers[0].id
 
 
-def _delete(entry: Doc) -> None:
-    """Turn a reply into what Canvas leaves of it: a place in the tree."""
+def _delete(topic: Topic, entry: Doc) -> None:
+    """Turn a reply into what Canvas leaves of it: a place in the tree, which the topic does not count."""
+    topic.doc["discussion_subentry_count"] -= 1
     for name in ("message", "user_id", "rating_sum", "rating_count"):
         entry.pop(name, None)
     entry["deleted"] = True

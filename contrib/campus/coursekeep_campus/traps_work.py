@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from coursekeep_campus.builder import Builder
+from coursekeep_campus.content import ORIGIN, Doc
 from coursekeep_campus.generated_course import comment
-from coursekeep_campus.model import ORIGIN, Doc
 from coursekeep_campus.times import stamp
 
 __all__ = [

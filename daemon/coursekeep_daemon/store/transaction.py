@@ -53,7 +53,12 @@ class Transaction:
 
     def commit(self) -> None:
         """Make all changes lasting."""
-        self.connection.commit()
+        try:
+            self.connection.commit()
+        except BaseException:
+            # a transaction may still be open on it, which the pool would hand to the next group: closing ends it
+            self.connection.invalidate()
+            raise
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -140,7 +140,8 @@ def test_addresses_of_ids(course_id: str, expected: str | None) -> None:
 def test_sub_account_asks_the_root_for_terms() -> None:
     """Terms belong to the root account; a sub-account would be refused."""
     canvas = CanvasAnswers().on("/api/v1/accounts/12", {"id": 12, "root_account_id": 1})
-    canvas.on("/api/v1/accounts/1/terms", paged([{"id": 5, "name": "Spring"}], [{"id": 6, "name": "Autumn"}], key="enrollment_terms"))  # fmt: skip
+    spring, autumn = {"id": 5, "name": "Spring"}, {"id": 6, "name": "Autumn"}
+    canvas.on("/api/v1/accounts/1/terms", paged([spring], [autumn], key="enrollment_terms"))
     connector = canvas.connector(account="12")
 
     async def main() -> list[str]:

@@ -13,6 +13,7 @@ from coursekeep_connectors.canvas.ended import CourseDates, Ending, ending
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
 PAST = datetime(2026, 6, 30, tzinfo=UTC)
 EARLIER = datetime(2026, 5, 31, tzinfo=UTC)
+TERM = EndOf.TERM
 FUTURE = datetime(2026, 12, 31, tzinfo=UTC)
 
 TABLE = {
@@ -96,9 +97,9 @@ def test_rule(dates: CourseDates, expected: Ending) -> None:
         ({"ended": True, "ended_at": None}, {"ended_before": PAST}, True),
         ({"ended": False, "ended_at": EARLIER}, {"ended_before": PAST}, False),
         ({"ended": False}, {}, True),
-        ({"ended": True, "ended_at": EARLIER, "term_end_at": FUTURE}, {"ended_before": PAST, "ended_by": EndOf.TERM}, False),
-        ({"ended": True, "ended_at": FUTURE, "term_end_at": EARLIER}, {"ended_before": PAST, "ended_by": EndOf.TERM}, True),
-        ({"ended": True, "term_end_at": None}, {"ended_before": PAST, "ended_by": EndOf.TERM}, True),
+        ({"ended": True, "ended_at": EARLIER, "term_end_at": FUTURE}, {"ended_before": PAST, "ended_by": TERM}, False),
+        ({"ended": True, "ended_at": FUTURE, "term_end_at": EARLIER}, {"ended_before": PAST, "ended_by": TERM}, True),
+        ({"ended": True, "term_end_at": None}, {"ended_before": PAST, "ended_by": TERM}, True),
         ({"ended": False, "state": "access_restricted_by_date"}, {"ended_before": PAST}, True),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from fakes.http_client import collected, make_client, run
 import coursekeep
 from coursekeep import Answer, RetryLater
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(coursekeep.__path__, "coursekeep."))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(coursekeep.__path__, "coursekeep."))
 
 
 def test_exported_names_equal_all():

@@ -210,6 +210,17 @@ def test_refusal_of_the_storage_is_no_matter_of_credentials(server, storage, cod
     assert "signature" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "page", [answer(b"x" * 300_000, status=404), answer(b"x", status=404, headers={"Content-Encoding": "br"})]
+)
+def test_refusal_with_a_strange_page_is_told(server, page):
+    """A refusal whose page is too long or cannot be unpacked is known by its status."""
+    server.on("/files/7", page)
+
+    with pytest.raises(NotFound):
+        fetch(server)
+
+
 @pytest.mark.parametrize("bad", [status(500), status(429), reset])
 def test_opening_is_repeated(server, bad):
     """Opening a download is repeated by the policy."""
@@ -223,7 +234,7 @@ def test_opening_ends_with_the_policy(server):
     server.on("/files/7", hang)
 
     with pytest.raises(RetryLater):
-        fetch(server, timeout=0.05)
+        fetch(server, timeout=0.3)
 
     assert len(server.requests) == 3
 
@@ -262,7 +273,7 @@ def test_trickling_file_ends(server):
     server.on("/files/7", trickle(pause=0.005))
 
     with pytest.raises(RetryLater, match="less than"):
-        fetch(server, timeout=0.03)
+        fetch(server, timeout=20.0, total_timeout=0.2)
 
 
 PLAIN, SIGNED = "/files/7", "/files/7?verifier=x"

@@ -290,6 +290,7 @@ def test_retry_after_is_understood():
     assert read("7") == 7.0
     assert read(email.utils.format_datetime(now + timedelta(seconds=90), usegmt=True)) == 90.0
     assert read(email.utils.format_datetime(now - timedelta(days=1), usegmt=True)) == 0.0
+    assert read("9" * 400) == 7 * 86400.0
     assert read("soon") is None
     assert retry_after(httpx.Response(503)) is None
 

@@ -1,0 +1,278 @@
+"""The connector contract passes a good connector, and catches each flaw that it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import Field, SecretStr
+
+from coursekeep import (
+    NO_RETRY,
+    BearerDialect,
+    CheckStep,
+    Connector,
+    ConnectorError,
+    ConnectorSettings,
+    Course,
+    Expected,
+    Gap,
+    GapReason,
+    Kind,
+    LmsClient,
+    NotFound,
+    RawPage,
+    Record,
+    RemoteFile,
+    Term,
+)
+from coursekeep.testing import ConnectorContract, Export, Known, collect
+
+SECRET = "made-up-secret"
+KNOWN = Known(ended="1", missing="99", forbidden="3")
+PAST = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """Be the LMS: course 1 exists, course 3 is closed, others are missing."""
+    found = {"/me": 200, "/courses/1": 200, "/courses/3": 403}
+    return httpx.Response(found.get(request.url.path, 404), json={"id": request.url.path[-1]})
+
+
+class Good(Connector[ConnectorSettings]):
+    """As small as a connector can be that keeps the contract."""
+
+    name = "good"
+    title = "Good"
+
+    def make_client(self, **options: Any) -> LmsClient:
+        return LmsClient.for_settings(self.settings, BearerDialect(self.settings.token), **options)
+
+    async def check(self) -> AsyncIterator[CheckStep]:
+        try:
+            await self.client.get("/me")
+            yield CheckStep(name="address", ok=True)
+        except ConnectorError as error:
+            yield CheckStep(name="address", ok=False, detail=str(error), remedy="Check it.")
+
+    async def terms(self) -> AsyncIterator[Term]:
+        yield Term(id="5", name="Winter")
+
+    async def courses(self, query) -> AsyncIterator[Course]:
+        yield Course(id="1", name="Botany", ended=True, ended_at=PAST)
+        if query.ended_before is None:
+            yield Course(id="2", name="Optics")
+
+    async def course(self, course_id: str) -> Course | None:
+        try:
+            answer = await self.client.get(f"/courses/{course_id}")
+        except NotFound:
+            return None
+        return Course(id=answer.body["id"], name="Botany", ended=True, ended_at=PAST)
+
+    async def export(self, course):
+        await self.client.get(f"/courses/{course.id}")
+        yield Record(kind=Kind.PEOPLE, id="7", data={"name": "Person 7"})
+        yield Record(kind=Kind.PEOPLE, id="7", data={"name": "Person 7"})
+        yield Expected(kind=Kind.PEOPLE, count=2)
+        yield Gap(kind=Kind.PEOPLE, reason=GapReason.LOCKED, id="8")
+        yield RemoteFile(group="course", id="4", name="moss.txt", url="http://lms.example/files/4")
+        yield RemoteFile(group="course", id="5", name="locked.txt", url="")
+        yield Gap(kind=Kind.FILES, reason=GapReason.LOCKED, id="5")
+        yield Expected(kind=Kind.FILES, count=2)
+        yield RawPage(endpoint="people", number=1, body=[{"id": 7}])
+
+
+def open_for(kind: type[Good]) -> Good:
+    """Make a connector that is answered by `answer`."""
+    settings = kind.Settings(base_url="http://lms.example", token=SecretStr(SECRET))
+    return kind(settings, transport=httpx.MockTransport(answer), retry=NO_RETRY)
+
+
+class TestGood(ConnectorContract):
+    @pytest.fixture
+    def connector(self) -> Good:
+        return open_for(Good)
+
+    @pytest.fixture
+    def known(self) -> Known:
+        return KNOWN
+
+
+def with_part(*more) -> type[Good]:
+    """Make a connector whose export has further parts."""
+
+    class Flawed(Good):
+        async def export(self, course):
+            async for part in Good.export(self, course):
+                yield part
+            for part in more:
+                yield part
+
+    return Flawed
+
+
+class OpenSettings(ConnectorSettings):
+    api_token: str = Field("", title="Other token", description="Not marked as a secret.")
+
+
+class BareSettings(ConnectorSettings):
+    account: str = ""
+
+
+class OpenSecret(Good):
+    Settings = OpenSettings
+
+
+class BareSetting(Good):
+    Settings = BareSettings
+
+
+class Talkative(Good):
+    def describe(self):
+        return {"connector": "good", "token": self.settings.token.get_secret_value()}
+
+
+class Misnamed(Good):
+    name = "Good LMS"
+
+
+class Fragile(Good):
+    async def check(self):
+        await self.client.get("/me")
+        yield CheckStep(name="address", ok=True)
+
+
+class Blind(Good):
+    async def check(self):
+        yield CheckStep(name="address", ok=True)
+
+
+class Helpless(Good):
+    async def check(self):
+        async for step in super().check():
+            yield replace(step, remedy="")
+
+
+class Doubled(Good):
+    async def terms(self):
+        yield Term(id="5", name="Winter")
+        yield Term(id="5", name="Winter")
+
+
+class Eager(Good):
+    async def courses(self, query):
+        yield Course(id="1", name="Botany", ended=True, ended_at=PAST)
+        yield Course(id="2", name="Optics")
+
+
+class Trusting(Good):
+    async def course(self, course_id):
+        return Course(id=course_id, name="Botany", ended=True, ended_at=PAST)
+
+
+class Credulous(Trusting):
+    async def export(self, course):
+        yield Expected(kind=Kind.PEOPLE, count=0)
+
+
+class Moody(Good):
+    calls = 0
+
+    async def export(self, course):
+        self.calls += 1
+        async for part in super().export(course):
+            yield part
+        yield Record(kind=Kind.PAGES, id="9", data={"title": str(self.calls)})
+
+
+class Clinging(Good):
+    async def export(self, course):
+        await self.client.governor.acquire()
+        async for part in super().export(course):
+            yield part
+
+
+PERSON = Record(kind=Kind.PEOPLE, id="7", data={"name": "Another"})
+MISSPELT = Record(kind=Kind.PEOPLE, id="9", data={"nmae": "Person 9"})
+DOUBLE_ID = Record(kind=Kind.PEOPLE, id="9", data={"id": "9"})
+FRAMEWORK = Record(kind=Kind.FILES, id="9", data={"group": "course", "name": "x"})
+SAME_FILE = RemoteFile(group="pages", id="4", name="other.txt", url="http://lms.example/files/9")
+NO_ADDRESS = RemoteFile(group="pages", id="9", name="other.txt", url="/files/9")
+
+
+@pytest.mark.parametrize(
+    ("flawed", "test"),
+    [
+        (Misnamed, "test_names"),
+        (BareSetting, "test_settings_explain_themselves"),
+        (OpenSecret, "test_secrets_are_secret"),
+        (Talkative, "test_secrets_are_not_told"),
+        (Doubled, "test_terms"),
+        (Eager, "test_ended_courses"),
+        (Trusting, "test_missing_course"),
+        (with_part(PERSON), "test_records_are_valid"),
+        (with_part(MISSPELT), "test_records_are_valid"),
+        (with_part(DOUBLE_ID), "test_records_are_valid"),
+        (with_part(FRAMEWORK), "test_records_are_valid"),
+        (with_part(SAME_FILE), "test_files_can_be_asked_for"),
+        (with_part(NO_ADDRESS), "test_files_can_be_asked_for"),
+        (with_part(RawPage(endpoint="a/b", number=1, body=[])), "test_raw_pages_can_be_kept"),
+        (with_part(Expected(kind=Kind.PEOPLE, count=1)), "test_numbers_add_up"),
+        (with_part(Record(kind=Kind.PEOPLE, id="9", data={})), "test_numbers_add_up"),
+        (with_part(RawPage(endpoint="a", number=1, body=SECRET)), "test_export_holds_no_secret"),
+        (with_part("no part"), "test_records_are_valid"),
+        (Moody, "test_export_repeats_itself"),
+        (Clinging, "test_cancelled_export_leaves_nothing_open"),
+    ],
+)
+def test_flaw_is_caught(flawed, test):
+    """Each promise of the contract fails for a connector that breaks it."""
+    arguments = {"connector": open_for(flawed), "known": KNOWN}
+    method = getattr(ConnectorContract(), test)
+    wanted = method.__code__.co_varnames[1 : method.__code__.co_argcount]
+
+    with pytest.raises(AssertionError):
+        method(**{name: arguments[name] for name in wanted})
+
+
+@pytest.mark.parametrize(("flawed", "fault"), [(Blind, "unreachable"), (Helpless, "error")])
+def test_careless_check_is_caught(flawed, fault):
+    """A check that passes whatever happens, or gives no remedy, fails the contract."""
+    with pytest.raises(AssertionError):
+        ConnectorContract().test_check_tells_what_to_do(open_for(flawed), fault)
+
+
+def test_raising_check_is_caught():
+    """A check that raises instead of yielding a failed step fails the contract."""
+    with pytest.raises(ConnectorError):
+        ConnectorContract().test_check_tells_what_to_do(open_for(Fragile), "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("flawed", "test"), [(Trusting, "test_forbidden_course"), (Credulous, "test_export_of_a_vanished_course")]
+)
+def test_missing_error_is_caught(flawed, test):
+    """A connector that does not raise where it must fails the contract."""
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        getattr(ConnectorContract(), test)(open_for(flawed), KNOWN)
+
+
+def test_collect_sorts_what_an_export_gave():
+    """`collect` gives the parts by sort, and counts what was captured."""
+    import asyncio
+
+    async def main() -> Export:
+        async with open_for(Good) as connector:
+            course = await connector.course("1")
+            assert course is not None
+            return await collect(connector, course)
+
+    export = asyncio.run(main())
+    assert export.of(Kind.PEOPLE) == {"7": {"name": "Person 7"}}
+    assert (export.captured(Kind.PEOPLE), export.captured(Kind.FILES), len(export.files)) == (1, 1, 2)
+    assert [gap.id for gap in export.gaps_of(Kind.FILES)] == ["5"]

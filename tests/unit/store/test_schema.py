@@ -1,0 +1,170 @@
+"""The schema: made, upgraded and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from coursekeep import SettingsError
+from coursekeep_daemon.store import SchemaMismatch, Store, StoreError, StoreLocked, schema
+from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.models import METADATA
+
+
+def url_in(directory: Path) -> str:
+    return f"sqlite:///{directory / 'coursekeep.db'}"
+
+
+def start(url: str) -> None:
+    async def main() -> None:
+        async with Store(url):
+            pass
+
+    asyncio.run(main())
+
+
+def test_upgrade_is_idempotent(tmp_path: Path) -> None:
+    """The first upgrade makes the database, a second finds nothing to do, and the store starts."""
+    assert Store.upgrade(url_in(tmp_path)) == "empty"
+    assert Store.upgrade(url_in(tmp_path)) is None
+    start(url_in(tmp_path))
+
+
+def test_models_and_migrations_agree(tmp_path: Path) -> None:
+    """What the migrations make is what the models say, types included."""
+    Store.upgrade(url_in(tmp_path))
+    database = Database(url_in(tmp_path))
+    with database.writer.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, METADATA)
+    database.close()
+
+    assert differences == []
+
+
+def test_indices_agree(tmp_path: Path) -> None:
+    """Conditions of partial indices, which Alembic does not compare, agree as well."""
+    Store.upgrade(url_in(tmp_path / "."))
+    made = Database(f"sqlite:///{tmp_path / 'models.db'}")
+    made.create()
+    with made.writer.begin() as connection:
+        METADATA.create_all(connection)
+    made.close()
+
+    assert indices(tmp_path / "coursekeep.db") == indices(tmp_path / "models.db") != set()
+
+
+def indices(path: Path) -> set[str]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    connection.close()
+    return {sql for (sql,) in rows}
+
+
+def test_owner_only(tmp_path: Path) -> None:
+    """A new database is readable by its owner only."""
+    Store.upgrade(url_in(tmp_path))
+    assert stat.S_IMODE((tmp_path / "coursekeep.db").stat().st_mode) == 0o600
+
+
+def test_missing(tmp_path: Path) -> None:
+    """Without a database the store names the command that makes one, and makes no file."""
+    with pytest.raises(SchemaMismatch, match="coursekeep db upgrade"):
+        start(url_in(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_older(tmp_path: Path) -> None:
+    """An older database is refused, naming the command."""
+    connection = sqlite3.connect(tmp_path / "coursekeep.db")
+    connection.execute("CREATE TABLE other (x)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(SchemaMismatch, match=r"revision empty.*coursekeep db upgrade"):
+        start(url_in(tmp_path))
+
+
+def test_newer(tmp_path: Path) -> None:
+    """A database of a newer release is refused by start and upgrade, and left as it is."""
+    Store.upgrade(url_in(tmp_path))
+    connection = sqlite3.connect(tmp_path / "coursekeep.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+
+    for attempt in (start, Store.upgrade):
+        with pytest.raises(SchemaMismatch, match="newer Coursekeep"):
+            attempt(url_in(tmp_path))
+
+
+def test_interrupted_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade that ends early leaves the database as it was; the next one does it."""
+
+    def interrupted(config: object, revision: str) -> None:
+        upgrade(config, revision)
+        raise KeyboardInterrupt
+
+    upgrade = schema.command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(schema.command, "upgrade", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Store.upgrade(url_in(tmp_path))
+
+    assert indices(tmp_path / "coursekeep.db") == set()
+    assert Store.upgrade(url_in(tmp_path)) == "empty"
+
+
+def test_no_database(tmp_path: Path) -> None:
+    """A file that is no database is named as such, and not touched."""
+    path = tmp_path / "coursekeep.db"
+    path.write_bytes(b"PK\x03\x04 something else" * 100)
+    before = path.read_bytes()
+    for attempt in (start, Store.upgrade):
+        with pytest.raises(StoreError, match="no database"):
+            attempt(url_in(tmp_path))
+    assert path.read_bytes() == before
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    """A directory that does not exist is named, with what to do."""
+    with pytest.raises(StoreError, match="Create the directory"):
+        Store.upgrade(f"sqlite:///{tmp_path}/none/coursekeep.db")
+
+
+def test_locked_upgrade(tmp_path: Path) -> None:
+    """An upgrade beside a writing process says that the database is locked."""
+    Store.upgrade(url_in(tmp_path))
+    other = sqlite3.connect(tmp_path / "coursekeep.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = Database(url_in(tmp_path), lock_timeout=0.05)
+    with pytest.raises(StoreLocked):
+        schema.upgrade(database)
+    other.close()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://host/db", "'mysql' is not supported"),
+        ("postgresql://host/db", "later release"),
+        ("postgresql+psycopg://host/db", "later release"),
+        ("sqlite+aiosqlite:///x.db", "not supported"),
+        ("sqlite://", "must name a file"),
+        ("sqlite:///:memory:", "must name a file"),
+        ("sqlite:///x.db?mode=ro", "must name a file"),
+        ("coursekeep.db", "not a database address"),
+        ("", "not a database address"),
+    ],
+)
+def test_bad_address(url: str, message: str) -> None:
+    """An address that cannot be used is a mistake in the settings, with what to write instead."""
+    with pytest.raises(SettingsError, match=message) as caught:
+        Store(url)
+    assert "sqlite:///" in str(caught.value)

@@ -1,0 +1,222 @@
+"""Whatever happens in whatever order: counters equal GROUP BY, no illegal change, nothing leaves a final state."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from fakes.store_house import HandClock, completed, failed, new_run, sqlite_house
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from coursekeep_daemon.runs.states import (
+    FINAL_RUN,
+    ITEM_CHANGES,
+    RUN_CHANGES,
+    ItemStatus,
+    RunStatus,
+    may_change_item,
+    may_change_run,
+)
+from coursekeep_daemon.store import Conflict, Item, ItemPlan, ItemResult, Run, Store
+
+I = ItemStatus  # noqa: E741
+R = RunStatus
+
+NEW = st.sampled_from([I.QUEUED, I.QUEUED, I.NOT_FOUND, I.FAILED, I.SKIPPED])
+PLANS = st.lists(
+    st.builds(ItemPlan, ref=st.sampled_from("abcdefgh"), course_id=st.none() | st.sampled_from("1234567"), status=NEW),
+    max_size=6,
+)
+
+
+class RunsAndItems(RuleBasedStateMachine):
+    """Drives a real store through random lives of runs, restarts included."""
+
+    runs = Bundle("runs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.directory = Path(tempfile.mkdtemp())
+        shutil.copy(template() / "coursekeep.db", self.directory)
+        self.clock = HandClock()
+        self.store = self.opened()
+        self.seen_runs: dict[int, Run] = {}
+        self.seen_items: dict[int, Item] = {}
+
+    def opened(self) -> Store:
+        store = Store(f"sqlite:///{self.directory / 'coursekeep.db'}", clock=self.clock)
+        self.loop.run(store.start())
+        return store
+
+    def teardown(self) -> None:
+        self.loop.run(self.store.stop())
+        self.loop.close()
+        shutil.rmtree(self.directory)
+
+    @initialize(target=runs)
+    def first(self) -> Any:
+        return multiple(*(self.loop.run(new_run(self.store)).id for _ in range(2)))
+
+    @rule(target=runs)
+    def create(self) -> int:
+        return self.loop.run(new_run(self.store, started=False)).id
+
+    @rule(run_id=runs, plans=PLANS)
+    def add(self, run_id: int, plans: list[ItemPlan]) -> None:
+        was_final = self.seen_runs[run_id].status in FINAL_RUN
+        try:
+            new = self.loop.run(self.store.add_items(run_id, plans))
+        except Conflict:
+            assert was_final
+        else:
+            assert not (was_final and plans)
+            assert new <= len({plan.ref for plan in plans})
+
+    @rule(run_id=runs, limit=st.integers(1, 3), callers=st.integers(1, 3))
+    def claim(self, run_id: int, limit: int, callers: int) -> None:
+        async def claims() -> list[list[Item]]:
+            one = [self.store.claim_items(run_id, limit=limit, now=self.clock()) for _ in range(callers)]
+            return await asyncio.gather(*one)
+
+        taken = [item for part in self.loop.run(claims()) for item in part]
+        assert len({item.id for item in taken}) == len(taken)
+        assert all(self.seen_items[item.id].status is I.QUEUED for item in taken)
+        assert all(item.not_before is None or item.not_before <= self.clock() for item in taken)
+
+    @rule(data=st.data(), how_many=st.integers(1, 4))
+    def finish(self, data: st.DataObject, how_many: int) -> None:
+        """Ends some items at once; some of them may not be processing, or be the same."""
+        if not self.seen_items:
+            return
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.seen_items)), min_size=1, max_size=how_many))
+        kinds = [data.draw(st.sampled_from(["done", "gaps", "failed", "gone", "again", "later"])) for _ in ids]
+        results = [result(self.seen_items[one], kind, self.clock) for one, kind in zip(ids, kinds, strict=True)]
+
+        async def end() -> list[Item | BaseException]:
+            return await asyncio.gather(*map(self.store.finish_item, results), return_exceptions=True)
+
+        done: Counter[int] = Counter()
+        for one, outcome in zip(ids, self.loop.run(end()), strict=True):
+            if isinstance(outcome, Item):
+                done[one] += 1
+                assert self.seen_items[one].status is I.PROCESSING
+            else:
+                assert isinstance(outcome, Conflict)
+        assert set(done.values()) <= {1}
+        assert {one for one in ids if self.seen_items[one].status is I.PROCESSING} == set(done)
+
+    @rule(run_id=runs, to=st.sampled_from(R))
+    def change(self, run_id: int, to: RunStatus) -> None:
+        old = self.seen_runs[run_id]
+        try:
+            run = self.loop.run(self.store.change_run(run_id, to, "because"))
+        except Conflict:
+            open_items = old.counts[I.QUEUED] + old.counts[I.PROCESSING]
+            ends = {R.COMPLETED: not old.counts[I.FAILED], R.COMPLETED_WITH_ERRORS: bool(old.counts[I.FAILED])}
+            assert not may_change_run(old.status, to) or open_items or not ends[to]
+        else:
+            assert may_change_run(old.status, to)
+            assert run.status is to
+
+    @rule(run_id=runs)
+    def finish_run(self, run_id: int) -> None:
+        old = self.seen_runs[run_id]
+        run = self.loop.run(self.store.finish_run_if_done(run_id))
+        done = old.status is R.PROCESSING and not old.counts[I.QUEUED] and not old.counts[I.PROCESSING]
+        assert (run is not None) == done
+        if run is not None:
+            assert run.status is (R.COMPLETED_WITH_ERRORS if run.counts[I.FAILED] else R.COMPLETED)
+
+    @rule()
+    def restart(self) -> None:
+        self.loop.run(self.store.stop())
+        self.store = self.opened()
+        self.loop.run(self.store.requeue_interrupted())
+        self.look()
+        assert all(item.status is not I.PROCESSING for item in self.seen_items.values())
+
+    @rule(minutes=st.integers(-3, 30))
+    def time_passes(self, minutes: int) -> None:
+        self.clock.move(minutes=minutes)
+
+    @invariant()
+    def holds(self) -> None:
+        self.look()
+
+    def look(self) -> None:
+        """Compare all runs and items with how they were seen before."""
+        for run in self.loop.run(self.store.runs(limit=1000)).items:
+            old = self.seen_runs.get(run.id)
+            assert old is None or may_become(RUN_CHANGES, old.status, run.status)
+            assert old is None or old.status not in FINAL_RUN or old.status is run.status
+            assert (run.finished_at is not None) == (run.status in FINAL_RUN)
+            assert run.total == sum(run.counts.values())
+            assert run.status not in FINAL_RUN or run.counts[I.QUEUED] == 0
+            assert self.loop.run(self.store.check_counters(run.id)) == {}
+            self.seen_runs[run.id] = run
+            for item in self.loop.run(self.store.items(run.id, limit=1000)).items:
+                self.look_at_item(item)
+
+    def look_at_item(self, item: Item) -> None:
+        old = self.seen_items.get(item.id)
+        assert old is None or may_become(ITEM_CHANGES, old.status, item.status)
+        assert old is None or ITEM_CHANGES[old.status] - {I.FAILED_REIMPORTED} or replace(old) == item
+        assert (item.finished_at is not None) == (item.status not in (I.QUEUED, I.PROCESSING))
+        assert item.status is not I.COMPLETED or item.package_id is not None
+        self.seen_items[item.id] = item
+
+
+def may_become(changes: Any, old: Any, new: Any) -> bool:
+    """Tell whether a status can be reached from another by any number of legal changes."""
+    reached, ahead = {old}, [old]
+    while ahead:
+        for then in changes[ahead.pop()] - reached:
+            reached.add(then)
+            ahead.append(then)
+    return new in reached
+
+
+def result(item: Item, kind: str, clock: HandClock) -> ItemResult:
+    if kind in ("done", "gaps"):
+        named = replace(item, course_id=item.course_id or "none", course_name="Course")
+        return completed(named, gaps=2 if kind == "gaps" else 0)
+    if kind == "failed":
+        return failed(item)
+    if kind == "gone":
+        return ItemResult(item_id=item.id, status=I.NOT_FOUND)
+    later = clock() + timedelta(minutes=10) if kind == "later" else None
+    return ItemResult(item_id=item.id, status=I.QUEUED, not_before=later, count_attempt=kind == "later")
+
+
+_TEMPLATE: list[Path] = []
+
+
+def template() -> Path:
+    """Give a directory with an empty database, made once: migrating takes longer than a whole example."""
+    if not _TEMPLATE:
+        directory = Path(tempfile.mkdtemp())
+        sqlite_house(directory)
+        _TEMPLATE.append(directory)
+    return _TEMPLATE[0]
+
+
+def test_table_is_used() -> None:
+    """Only what is processing may end, so that a result is never applied twice."""
+    for old in I:
+        ends = [new for new in (I.COMPLETED, I.NOT_FOUND, I.SKIPPED) if may_change_item(old, new)]
+        assert bool(ends) == (old is I.PROCESSING)
+
+
+class TestRunsAndItems(RunsAndItems.TestCase):  # type: ignore[misc]  # made by hypothesis at run time
+    """Random lives of runs and items keep the promises."""
+
+    settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
