@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from fakes.store_house import (
@@ -76,7 +77,12 @@ class RunContract:
 
         async def test(store: Store) -> None:
             first = await new_run(store, started=False, idempotency_key="k")
-            request = {"integration": "main", "source": "ids", "params": {"ids": ["1"]}, "on_existing": "skip"}
+            request: dict[str, Any] = {
+                "integration": "main",
+                "source": "ids",
+                "params": {"ids": ["1"]},
+                "on_existing": "skip",
+            }
 
             again = await store.create_run(**request, note=None, created_by="cli", idempotency_key="k")
             others = await store.create_run(**request, note=None, created_by="ann", idempotency_key="k")
@@ -94,7 +100,13 @@ class RunContract:
 
         async def test(store: Store) -> None:
             await store.sync_integrations([("main", "canvas", {})])
-            request = {"integration": "main", "source": "ids", "params": {}, "on_existing": "skip", "note": None}
+            request: dict[str, Any] = {
+                "integration": "main",
+                "source": "ids",
+                "params": {},
+                "on_existing": "skip",
+                "note": None,
+            }
             made = await asyncio.gather(
                 *(store.create_run(**request, created_by="cli", idempotency_key="k") for _ in range(20))
             )
@@ -425,13 +437,13 @@ class WorkContract:
             ({"gaps": -1}, "-1 gaps"),
         ],
     )
-    def test_contradictions(self, house: House, change: dict[str, object], message: str) -> None:
+    def test_contradictions(self, house: House, change: dict[str, Any], message: str) -> None:
         """A result that contradicts itself is refused, and the item stays in processing."""
 
         async def test(store: Store) -> None:
             item = await claimed_item(store)
             with pytest.raises(ValueError, match=message):
-                await store.finish_item(replace(completed(item), **change))  # type: ignore[arg-type]
+                await store.finish_item(replace(completed(item), **change))
             assert await store.item(item.id) == item
 
         house.run(test)
@@ -461,6 +473,9 @@ class WorkContract:
             item = await claimed_item(store)
             for number in (1, 3, 2):
                 await store.record_version(version_of(item, number))
+            known = await store.course("main", "1")
+            assert known is not None
+            assert known.package_version == 3
             await store.record_verification(version_of(item).package_id, 3, START, True)
             await store.record_version(version_of(item, 3, gaps=1))
 
