@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import structlog
 
-from coursekeep import CheckStep, CredentialsNeeded, SettingsError
+from coursekeep import CheckStep, CredentialsNeeded, RetryPolicy, SettingsError
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lms import Lms
@@ -21,7 +21,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def open_integrations(
-    settings: Settings, registry: Registry, stack: AsyncExitStack
+    settings: Settings, registry: Registry, stack: AsyncExitStack, *, retry: RetryPolicy | None = None
 ) -> tuple[dict[str, Lms], dict[str, str]]:
     """Open the connectors of all enabled integrations; `stack` closes them.
 
@@ -35,7 +35,7 @@ async def open_integrations(
             unusable[name] = "the integration is not enabled in the settings"
             continue
         try:
-            opened[name] = await _open(settings, registry, name, stack)
+            opened[name] = await _open(settings, registry, name, stack, retry)
         except Unknown as error:
             unusable[name] = _excused(settings, registry, name, error)
         except SettingsError as error:
@@ -47,11 +47,13 @@ async def open_integrations(
     return opened, unusable
 
 
-async def _open(settings: Settings, registry: Registry, name: str, stack: AsyncExitStack) -> Lms:
+async def _open(
+    settings: Settings, registry: Registry, name: str, stack: AsyncExitStack, retry: RetryPolicy | None
+) -> Lms:
     integration = settings.integrations[name]
     connector_class = registry.connector(integration.connector)
     own = connector_settings(settings, name, connector_class.Settings)
-    connector = await stack.enter_async_context(connector_class(own))
+    connector = await stack.enter_async_context(connector_class(own, retry=retry))
     return Lms(
         name=name,
         id=integration.id or name,

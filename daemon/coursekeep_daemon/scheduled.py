@@ -86,8 +86,8 @@ class ScheduledRuns:
         name = fields["name"]
         if await self._store.schedule(name) is not None:
             raise BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")
-        usual: dict[str, Any] = {"time_zone": "UTC", "source": "end_date", "params": {}, "ended_for": None, "ended_by": "course"}
-        usual |= {"include": [], "exclude": [], "on_existing": "skip", "enabled": True}
+        usual: dict[str, Any] = {"time_zone": "UTC", "source": "end_date", "params": {}, "on_existing": "skip"}
+        usual |= {"ended_for": None, "ended_by": "course", "include": [], "exclude": [], "enabled": True}
         given = {key: value for key, value in fields.items() if key in _EDITABLE}
         schedule = Schedule(**(usual | given), name=name, declared=False, created_by=by, created_at=self._clock())
         return await self._keep(schedule, scheduler)

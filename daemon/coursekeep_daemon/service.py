@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ParamSpec, Self
 
 import structlog
 
-from coursekeep import CheckStep, ConnectorError, CoursekeepError
+from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
@@ -38,6 +38,8 @@ from coursekeep_daemon.store import Run, Schedule, Store
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
 
 #: share of the time-out at a stop that plugins get to be told the last events
 _HOOKS_AT_STOP = 0.1
@@ -68,6 +70,7 @@ class Service:
         registry: Registry | None = None,
         patience: Patience | None = None,
         limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -76,6 +79,7 @@ class Service:
         self.metrics = Metrics(self.version)
         self._registry = registry
         self._patience = patience or Patience()
+        self._retry = retry
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -98,7 +102,7 @@ class Service:
             stack.push_async_callback(self._stop_background)
             self._stack = stack.pop_all()
         log.info("service_started", integrations=sorted(self._lmses), version=self.version)
-        self._in_background(self._questions.check_halted(self._lmses))
+        self._in_background(self._questions.check_halted, self._lmses)
 
     async def stop(self) -> None:
         """Stop everything in the opposite order, within about the shutdown time-out. Harmless where nothing runs."""
@@ -139,7 +143,7 @@ class Service:
         await asyncio.to_thread(self.archive.prepare)
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self._lmses, unusable = await open_integrations(self.settings, self.registry, stack)
+        self._lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
         self._holds = Holds(self.store, self._lmses, self.clock)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -207,7 +211,7 @@ class Service:
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
         unchanged = await self.scheduler.start(await self.store.schedules(), self._term_refreshes())
-        self._in_background(self._scheduled.catch_up(unchanged))
+        self._in_background(self._scheduled.catch_up, unchanged)
 
     def _term_refreshes(self) -> dict[str, tuple[str, str]]:
         zone = self.settings.daemon.time_zone
@@ -227,10 +231,10 @@ class Service:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _in_background(self, work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
         async def logged() -> None:
             try:
-                await work
+                await work(*args, **kwargs)
             except CoursekeepError as error:
                 log.error("background_failed", reason=str(error))
 

@@ -47,15 +47,12 @@ class Bounds:
 
     #: seconds without a byte
     timeout: float
+    #: seconds for one whole JSON answer, or one block of a file: an endless trickle ends here
+    total: float
     #: bytes of one JSON answer
     json_limit: int = JSON_LIMIT
     #: longest wait that the LMS may ask of all requests together
     patience: float = 600.0
-
-    @property
-    def total(self) -> float:
-        """Seconds for one whole JSON answer, or one block of a file: an endless trickle ends here."""
-        return 10.0 * self.timeout
 
 
 class Exchange:

@@ -79,20 +79,23 @@ class LmsClient:
         transport: httpx.AsyncBaseTransport | None = None,
         governor: Governor | None = None,
         json_limit: int = JSON_LIMIT,
+        total_timeout: float | None = None,
     ) -> None:
         """Take the integration's settings. `governor` is given where several clients speak to one LMS, and then
-        decides about concurrency; `transport` where tests answer themselves; `json_limit` is in bytes of one answer.
-        Raises `SettingsError`."""
+        decides about concurrency; `transport` where tests answer themselves. `timeout` is without a byte, and
+        `total_timeout` for one whole JSON answer or 1 MiB of a file: ten times as long, if not given.
+        `json_limit` is in bytes of one answer. Raises `SettingsError`."""
         self._site = Site.at(base_url)
         self._dialect = dialect
         self._retry = retry
         self._transport = transport or LmsTransport()
+        total = total_timeout or 10.0 * timeout
         self._exchange = Exchange(
             site=self._site,
             dialect=dialect,
             governor=governor or Governor(max_concurrency),
             transport=self._transport,
-            bounds=Bounds(timeout=timeout, patience=retry.patience, json_limit=json_limit),
+            bounds=Bounds(timeout=timeout, total=total, patience=retry.patience, json_limit=json_limit),
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)

@@ -72,7 +72,7 @@ async def persist(
             raise failed.pop()
         return await attempt()
 
-    # Good requests do without tenacity, which would add a tenth to them. It is shown the failure to count it.
+    # Good requests do without tenacity, which would add 7% to their cost. It is shown the failure, to count it.
     tally = _Tally(policy)
     retrying = tenacity.AsyncRetrying(
         sleep=sleep, stop=tally.stop, wait=tally.wait, retry=tenacity.retry_if_exception(again), reraise=True

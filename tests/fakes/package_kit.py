@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -150,6 +152,11 @@ def content(archive: Archive, committed: Committed, path: str, version: int = 1)
     return archive.root / committed.path / f"v{version}" / "content" / "data" / path
 
 
+def lines(archive: Archive, committed: Committed, path: str, version: int = 1) -> list[Any]:
+    """Return the lines of a stored JSON Lines file below data/."""
+    return [json.loads(line) for line in content(archive, committed, path, version).read_bytes().splitlines()]
+
+
 def stored(directory: Path) -> dict[str, bytes]:
     """Return every file below a directory by its path."""
     return {
@@ -176,6 +183,16 @@ def judge_object(directory: Path) -> str:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "is VALID" in result.stdout + result.stderr, result.stdout + result.stderr
     return result.stdout + result.stderr
+
+
+def judge_at_once(directory: Path) -> None:
+    """Let ocfl-py judge an object within this process: its command takes seconds to start."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from libraries that ocfl-py brings along
+        import ocfl
+
+        valid, validator = ocfl.Object().validate(str(directory))
+    assert valid, str(validator)
 
 
 def judge_root(root: Path) -> str:

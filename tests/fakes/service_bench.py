@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
-
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.backoff import Backoff
@@ -69,8 +69,9 @@ class Bench:
         return Settings(**base)
 
     def service(self, *, registry: Registry | None = None, **sections: Any) -> Service:
+        retry = RetryPolicy(attempts=2, wait=0.01, longest=0.02)
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
-        return Service(self.settings(**sections), registry=registry, patience=SHORT, limits=limits)
+        return Service(self.settings(**sections), registry=registry, patience=SHORT, limits=limits, retry=retry)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

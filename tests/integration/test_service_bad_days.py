@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 import structlog
-from coursekeep_campus import CampusServer, Fault, generated
 from fakes.service_bench import Bench, eventually
 
 from coursekeep import CheckStep, SettingsError
+from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.lock import DataDirLocked
-from coursekeep_daemon.package import StorageFull
+from coursekeep_daemon.package import Committed, PackageWriter, StorageFull
 from coursekeep_daemon.registry import PluginState, Registry
 from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import PauseLevel, StoreError
 
 
@@ -154,28 +155,50 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
 
     async def main() -> None:
         async with bench.service() as service:
-            check, full = service.archive.check_writable, True
-
-            def probe() -> int:
-                if full:
-                    raise StorageFull("no space left")
-                return check()
-
-            service._watch._check_writable = probe
-            hold_none = service.hold(await bench.run_ids(service, *courses))
-            hold = await eventually(lambda: service._holds.storage)
-            (run,) = (await service.store.runs()).items
+            disk = FullDisk(service)
+            run = await bench.run_ids(service, *courses)
+            hold = await eventually(lambda: service.hold(run))
+            await eventually(lambda: service._dispatcher.in_flight == 0)
             ready, reasons = service.ready()
-            full = False
+            waiting = await bench.items(service, run)
+            disk.full = False
             now = await bench.finished(service, run)
 
-            assert hold_none is None
             assert hold.level is HoldLevel.STORAGE
             assert (ready, list(reasons)) == (False, ["storage"])
+            assert {item.status for item in waiting.values()} == {ItemStatus.QUEUED}
+            assert {item.attempts for item in waiting.values()} == {0}
             assert now.status is RunStatus.COMPLETED
             assert service.ready() == (True, {})
 
     asyncio.run(main())
+
+
+class FullDisk:
+    """Makes every commit of a service's archive fail while it is full, and from the first on every probe."""
+
+    def __init__(self, service: Service) -> None:
+        self.full = True
+        self.noticed = False
+        self._check = service.archive.check_writable
+        self._writer = service.archive.writer
+        service._watch._check_writable = self.check_writable
+        service.archive.writer = self.writer  # type: ignore[method-assign]
+
+    def check_writable(self) -> int:
+        if self.full and self.noticed:
+            raise StorageFull("no space left")
+        return self._check()
+
+    def commit(self) -> Committed:
+        self.noticed = True
+        raise StorageFull("no space left")
+
+    def writer(self, *args: Any) -> PackageWriter:
+        writer = self._writer(*args)
+        if self.full:
+            writer.commit = self.commit  # type: ignore[method-assign,assignment]
+        return writer
 
 
 def test_too_little_free_space_holds_before_the_disk_is_full(bench, server):

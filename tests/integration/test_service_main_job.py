@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from coursekeep_campus import CampusServer, Fault, generated
 from fakes.service_bench import Bench
 
+from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.service import Service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from coursekeep import Kind, Record
@@ -36,8 +37,9 @@ class AssignmentRef:
 async def assignment_groups(reading: Reading) -> Parts:
     """Yield the weighted groups of assignments."""
     url = f"{reading.base}/assignment_groups"
-    async for part in reading.listed(Kind.ASSIGNMENT_GROUPS, url, _group, endpoint="assignment_groups"):
-        yield part
+    async with aclosing(reading.listed(Kind.ASSIGNMENT_GROUPS, url, _group, endpoint="assignment_groups")) as parts:
+        async for part in parts:
+            yield part
 
 
 def _group(item: Json) -> Record:
@@ -65,23 +67,26 @@ class Assignments:
         async for raw, items in reading.pages(f"{reading.base}/assignments", params, endpoint="assignments"):
             yield raw
             for item in items:
-                async for part in self._assignment(reading, item):
-                    yield part
+                async with aclosing(self._assignment(reading, item)) as parts:
+                    async for part in parts:
+                        yield part
 
     async def _assignment(self, reading: Reading, item: Json) -> Parts:
         self.refs.append(_ref(item))
         overrides = list(objects(item.get("overrides")))
         reviews: list[Json] = []
         if item.get("has_overrides") is True and not overrides:
-            async for part in reading.guarded(
-                _overrides(reading, item, overrides), Kind.ASSIGNMENTS, of=_id(item), count=0
-            ):
-                yield part
+            async with aclosing(
+                reading.guarded(_overrides(reading, item, overrides), Kind.ASSIGNMENTS, of=_id(item), count=0)
+            ) as parts:
+                async for part in parts:
+                    yield part
         if item.get("peer_reviews") is True:
-            async for part in reading.guarded(
-                _reviews(reading, item, reviews), Kind.ASSIGNMENTS, of=_id(item), count=0
-            ):
-                yield part
+            async with aclosing(
+                reading.guarded(_reviews(reading, item, reviews), Kind.ASSIGNMENTS, of=_id(item), count=0)
+            ) as parts:
+                async for part in parts:
+                    yield part
         for part in reading.mapped(Kind.ASSIGNMENTS, item, lambda found: _record(found, overrides, reviews)):
             yield part
 
@@ -156,15 +161,19 @@ async def rubrics(reading: Reading) -> Parts:
     async for raw, items in reading.pages(f"{reading.base}/rubrics", endpoint="rubrics"):
         yield raw
         streams = (_guarded_rubric(reading, item) for item in items)
-        async for part in in_order(streams, width=reading.width):
-            yield part
+        async with aclosing(in_order(streams, width=reading.width)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _guarded_rubric(reading: Reading, item: Json) -> Parts:
     """Read a rubric whole; where that fails, keep what the list said and name the assessments as missing."""
     full: list[Json] = []
-    async for part in reading.guarded(_full_rubric(reading, item, full), Kind.RUBRICS, of=_id(item), count=0):
-        yield part
+    async with aclosing(
+        reading.guarded(_full_rubric(reading, item, full), Kind.RUBRICS, of=_id(item), count=0)
+    ) as parts:
+        async for part in parts:
+            yield part
     for part in reading.mapped(Kind.RUBRICS, full[0] if full else item, _rubric):
         yield part
 

@@ -8,6 +8,7 @@ their answers are asked for attempt by attempt.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
@@ -43,8 +44,11 @@ class QuizAttempts:
     async def load(self) -> Parts:
         """Read the quiz's own list; without it the history still has the answers."""
         self._reading.expect(Kind.QUIZ_ATTEMPTS, 0)
-        async for part in self._reading.guarded(self._load(), Kind.QUIZ_ATTEMPTS, of=f"quiz-{self.quiz_id}", count=0):
-            yield part
+        async with aclosing(
+            self._reading.guarded(self._load(), Kind.QUIZ_ATTEMPTS, of=f"quiz-{self.quiz_id}", count=0)
+        ) as parts:
+            async for part in parts:
+                yield part
 
     async def _load(self) -> Parts:
         url = f"{self._reading.base}/quizzes/{self.quiz_id}/submissions"
@@ -96,15 +100,17 @@ class QuizAttempts:
             for number in range(1, (whole(item.get("attempt")) or 0) + 1)
         ]
         streams = (self._asked(who, item, number) for who, item, number in wanted)
-        async for part in in_order(streams, width=self._reading.width):
-            yield part
+        async with aclosing(in_order(streams, width=self._reading.width)) as parts:
+            async for part in parts:
+                yield part
 
     async def _asked(self, who: str, item: Json, number: int) -> Parts:
         answers: list[Json] = []
         attempt_id = f"{self.quiz_id}-{who}-{number}"
         questions = self._questions(item, number, answers)
-        async for part in self._reading.guarded(questions, Kind.QUIZ_ATTEMPTS, of=attempt_id, count=0):
-            yield part
+        async with aclosing(self._reading.guarded(questions, Kind.QUIZ_ATTEMPTS, of=attempt_id, count=0)) as parts:
+            async for part in parts:
+                yield part
         for part in self._mapped(who, number, {"submission_data": answers}, None):
             yield part
 

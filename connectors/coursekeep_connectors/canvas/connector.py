@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -132,8 +133,9 @@ class CanvasConnector(Connector[CanvasSettings]):
         """Yield every part of the course."""
         item = await self._course(course.id)
         reading = Reading(self.client, course, self.settings, self._retry)
-        async for part in read_course(reading, item):
-            yield part
+        async with aclosing(read_course(reading, item)) as parts:
+            async for part in parts:
+                yield part
 
     async def refresh_file(self, file: RemoteFile) -> RemoteFile | None:
         """Read the file object again: its address and signature may have expired."""

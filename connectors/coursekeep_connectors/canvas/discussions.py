@@ -8,6 +8,7 @@ under the groups. Replies to anonymous topics are not handed out at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import replace
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
@@ -30,15 +31,17 @@ _EXTRA = (
 async def discussions(reading: Reading, space: Space) -> Parts:
     """Yield the discussions of a course or group, with their replies."""
     params = [("include[]", name) for name in ("all_dates", "sections", "overrides")]
-    async for part in _topics(reading, space, params, announcement=False):
-        yield part
+    async with aclosing(_topics(reading, space, params, announcement=False)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def announcements(reading: Reading, space: Space) -> Parts:
     """Yield all announcements: the list of topics has those of all times, unlike the list of announcements."""
     params = [("only_announcements", "true"), ("include[]", "sections")]
-    async for part in _topics(reading, space, params, announcement=True):
-        yield part
+    async with aclosing(_topics(reading, space, params, announcement=True)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _topics(reading: Reading, space: Space, params: list[tuple[str, str]], *, announcement: bool) -> Parts:
@@ -49,8 +52,9 @@ async def _topics(reading: Reading, space: Space, params: list[tuple[str, str]],
         yield raw
         fresh = [item for item in items if text(item.get("id")) not in reading.topics]
         streams = (_topic(reading, space, item, announcement=announcement) for item in fresh)
-        async for part in in_order(streams, width=reading.width):
-            yield part
+        async with aclosing(in_order(streams, width=reading.width)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _topic(
@@ -74,11 +78,13 @@ async def _topic(
             count=_noted(reading, count),
         )
         return
-    async for part in _guarded_replies(reading, space, item, topic_id):
-        yield part
-    for child in objects(item.get("group_topic_children")):
-        async for part in _child(reading, topic_id, child):
+    async with aclosing(_guarded_replies(reading, space, item, topic_id)) as parts:
+        async for part in parts:
             yield part
+    for child in objects(item.get("group_topic_children")):
+        async with aclosing(_child(reading, topic_id, child)) as parts:
+            async for part in parts:
+                yield part
 
 
 def _noted(reading: Reading, count: object) -> int | None:
@@ -131,15 +137,17 @@ async def _child(reading: Reading, parent_id: str, child: Json) -> Parts:
     child_id, group_id = ident(child), ident(child, "group_id")
     space = Space(base=f"/api/v1/groups/{group_id}", group_id=group_id)
     found: list[Json] = []
-    async for part in reading.guarded(
-        _fetched(reading, space, child_id, found), Kind.DISCUSSIONS, of=child_id, count=1
-    ):
-        yield part
+    async with aclosing(
+        reading.guarded(_fetched(reading, space, child_id, found), Kind.DISCUSSIONS, of=child_id, count=1)
+    ) as parts:
+        async for part in parts:
+            yield part
     if not found:
         reading.expect(Kind.DISCUSSIONS, 1, "group_topic_children")
         return
-    async for part in _topic(reading, space, found[0], announcement=False, parent_id=parent_id):
-        yield part
+    async with aclosing(_topic(reading, space, found[0], announcement=False, parent_id=parent_id)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _fetched(reading: Reading, space: Space, topic_id: str, found: list[Json]) -> Parts:
@@ -150,11 +158,14 @@ async def _fetched(reading: Reading, space: Space, topic_id: str, found: list[Js
 
 async def _guarded_replies(reading: Reading, space: Space, item: Json, topic_id: str) -> Parts:
     """Yield the replies; where they may not be read, say how many Canvas counts."""
-    async for part in reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, of=f"topic-{topic_id}"):
-        if isinstance(part, Gap) and part.count is None:
-            yield replace(part, count=_noted(reading, item.get("discussion_subentry_count")))
-        else:
-            yield part
+    async with aclosing(
+        reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, of=f"topic-{topic_id}")
+    ) as parts:
+        async for part in parts:
+            if isinstance(part, Gap) and part.count is None:
+                yield replace(part, count=_noted(reading, item.get("discussion_subentry_count")))
+            else:
+                yield part
 
 
 async def _replies(reading: Reading, space: Space, item: Json, topic_id: str) -> Parts:
@@ -167,8 +178,9 @@ async def _replies(reading: Reading, space: Space, item: Json, topic_id: str) ->
         entries = entries_of(view)
     else:
         entries = []
-        async for part in _one_by_one(reading, space, url, topic_id, entries):
-            yield part
+        async with aclosing(_one_by_one(reading, space, url, topic_id, entries)) as parts:
+            async for part in parts:
+                yield part
     for part in _posts(reading, item, topic_id, entries):
         yield part
 

@@ -7,6 +7,7 @@ of the course. Pages come before modules, whose items know pages by slug only. W
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from coursekeep import Kind, Part
 from coursekeep_connectors.canvas import (
@@ -36,13 +37,16 @@ async def read_course(reading: Reading, item: Json) -> AsyncGenerator[Part, None
     if cartridge is not None:
         await cartridge.ask()
     for area in (_about, _membership, _contents, _work, _results):
-        async for part in area(reading, item):
-            yield part
+        async with aclosing(area(reading, item)) as parts:
+            async for part in parts:
+                yield part
     if cartridge is not None:
-        async for part in cartridge.parts():
+        async with aclosing(cartridge.parts()) as parts:
+            async for part in parts:
+                yield part
+    async with aclosing(people.others(reading)) as parts:
+        async for part in parts:
             yield part
-    async for part in people.others(reading):
-        yield part
     for expected in reading.expected():
         yield expected
 
@@ -55,8 +59,9 @@ async def _about(reading: Reading, item: Json) -> Parts:
         shell.configuration(reading),
         guarded(shell.gradebook_columns(reading), Kind.SETTINGS, of="custom_gradebook_columns", count=0),
     ):
-        async for part in stream:
-            yield part
+        async with aclosing(stream) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _membership(reading: Reading, item: Json) -> Parts:
@@ -67,40 +72,48 @@ async def _membership(reading: Reading, item: Json) -> Parts:
         guarded(people.users(reading), Kind.PEOPLE),
         guarded(people.enrollments(reading), Kind.ENROLLMENTS, Kind.GRADES),
     ):
-        async for part in stream:
-            yield part
+        async with aclosing(stream) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _contents(reading: Reading, item: Json) -> Parts:
     """What the course holds, and what its groups hold."""
     guarded, groups = reading.guarded, Groups()
-    async for part in guarded(groups.parts(reading), Kind.GROUPS):
-        yield part
+    async with aclosing(guarded(groups.parts(reading), Kind.GROUPS)) as parts:
+        async for part in parts:
+            yield part
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
         for stream in (
             guarded(files.files(reading, space), Kind.FILES, of=mark, listing=True),
             guarded(pages.pages(reading, space), Kind.PAGES, Kind.PAGE_REVISIONS, of=mark, listing=True),
         ):
-            async for part in stream:
-                yield part
+            async with aclosing(stream) as parts:
+                async for part in parts:
+                    yield part
     outline = modules.Modules()
-    async for part in guarded(outline.parts(reading), Kind.STRUCTURE):
-        yield part
-    async for part in modules.progress(reading, outline.demanding):
-        yield part
+    async with aclosing(guarded(outline.parts(reading), Kind.STRUCTURE)) as parts:
+        async for part in parts:
+            yield part
+    async with aclosing(modules.progress(reading, outline.demanding)) as parts:
+        async for part in parts:
+            yield part
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
-        async for part in guarded(
-            discussions.discussions(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True
-        ):
+        async with aclosing(
+            guarded(discussions.discussions(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True)
+        ) as parts:
+            async for part in parts:
+                yield part
+        async with aclosing(
+            guarded(discussions.announcements(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True)
+        ) as parts:
+            async for part in parts:
+                yield part
+    async with aclosing(guarded(others.calendar(reading), Kind.CALENDAR_EVENTS)) as parts:
+        async for part in parts:
             yield part
-        async for part in guarded(
-            discussions.announcements(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True
-        ):
-            yield part
-    async for part in guarded(others.calendar(reading), Kind.CALENDAR_EVENTS):
-        yield part
 
 
 async def _work(reading: Reading, item: Json) -> Parts:
@@ -114,8 +127,9 @@ async def _work(reading: Reading, item: Json) -> Parts:
         quizzes.new_quizzes(reading, work.refs),
         submissions(reading, work.refs),
     ):
-        async for part in stream:
-            yield part
+        async with aclosing(stream) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _results(reading: Reading, item: Json) -> Parts:
@@ -126,5 +140,6 @@ async def _results(reading: Reading, item: Json) -> Parts:
         guarded(others.outcomes(reading), Kind.OUTCOMES),
         guarded(others.outcome_results(reading), Kind.OUTCOME_RESULTS),
     ):
-        async for part in stream:
-            yield part
+        async with aclosing(stream) as parts:
+            async for part in parts:
+                yield part

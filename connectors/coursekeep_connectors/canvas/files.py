@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import aclosing
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from coursekeep import FileAuth, Gap, GapReason, Kind, NoAccess, NotFound, Part, Record, RemoteFile
@@ -132,11 +133,13 @@ async def files(reading: Reading, space: Space) -> Parts:
         yield raw
         folders.update((ident(item), pick(item, "full_name", "files_count")) for item in items)
     found: Counter[str] = Counter()
-    async for part in _listing(reading, space, folders, found, group):
-        yield part
-    for folder_id, folder in folders.items():
-        async for part in _folder(reading, space, folder_id, folder, found, group):
+    async with aclosing(_listing(reading, space, folders, found, group)) as parts:
+        async for part in parts:
             yield part
+    for folder_id, folder in folders.items():
+        async with aclosing(_folder(reading, space, folder_id, folder, found, group)) as parts:
+            async for part in parts:
+                yield part
     reading.expect(Kind.FILES, _total(folders), "folders.files_count")
     reading.expect(Kind.FILES, _surplus(folders, found), "listed, but not counted by its folder")
 

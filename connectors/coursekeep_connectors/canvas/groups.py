@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Kind, Record
@@ -28,15 +29,19 @@ class Groups:
         async for raw, items in reading.pages(f"{reading.base}/groups", params, endpoint="groups"):
             yield raw
             for item in items:
-                async for part in self._group(reading, item, names):
-                    yield part
+                async with aclosing(self._group(reading, item, names)) as parts:
+                    async for part in parts:
+                        yield part
 
     async def _group(self, reading: Reading, item: Json, names: dict[str, str | None]) -> Parts:
         group_id = ident(item)
         self.spaces.append(Space(base=f"/api/v1/groups/{group_id}", group_id=group_id))
         members: list[Json] = []
-        async for part in reading.guarded(_memberships(reading, group_id, members), Kind.GROUPS, of=group_id, count=0):
-            yield part
+        async with aclosing(
+            reading.guarded(_memberships(reading, group_id, members), Kind.GROUPS, of=group_id, count=0)
+        ) as parts:
+            async for part in parts:
+                yield part
         for user in objects(item.get("users")):
             reading.refer(user.get("id"), name=user.get("name"), sortable_name=user.get("sortable_name"))
         for part in reading.mapped(Kind.GROUPS, item, lambda found: _record(found, members, names)):

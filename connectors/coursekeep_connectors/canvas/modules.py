@@ -7,6 +7,7 @@ Ids of modules and items are counted separately in Canvas, so a package has them
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
 from coursekeep_connectors.canvas.ordered import in_order
@@ -41,8 +42,9 @@ class Modules:
         async for raw, items in reading.pages(f"{reading.base}/modules", params, endpoint="modules"):
             yield raw
             streams = (self._module(reading, item) for item in items)
-            async for part in in_order(streams, width=reading.width):
-                yield part
+            async with aclosing(in_order(streams, width=reading.width)) as parts:
+                async for part in parts:
+                    yield part
 
     async def _module(self, reading: Reading, item: Json) -> Parts:
         self.demanding = self.demanding or bool(item.get("prerequisite_module_ids"))
@@ -50,8 +52,9 @@ class Modules:
             yield part
         listed = self._items(reading, item)
         module_id = f"module-{item.get('id')}"
-        async for part in reading.guarded(listed, Kind.STRUCTURE, of=module_id):
-            yield part
+        async with aclosing(reading.guarded(listed, Kind.STRUCTURE, of=module_id)) as parts:
+            async for part in parts:
+                yield part
 
     async def _items(self, reading: Reading, module: Json) -> Parts:
         seen = 0
@@ -126,13 +129,17 @@ async def progress(reading: Reading, demanding: bool) -> Parts:
         return
     reading.expect(Kind.COMPLETIONS, 0)
     students = sorted(reading.students) if demanding else []
-    async for part in in_order((_guarded(reading, student) for student in students), width=reading.width):
-        yield part
+    async with aclosing(in_order((_guarded(reading, student) for student in students), width=reading.width)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _guarded(reading: Reading, student: str) -> Parts:
-    async for part in reading.guarded(_progress(reading, student), Kind.COMPLETIONS, of=f"student-{student}"):
-        yield part
+    async with aclosing(
+        reading.guarded(_progress(reading, student), Kind.COMPLETIONS, of=f"student-{student}")
+    ) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _progress(reading: Reading, student: str) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from coursekeep import Kind, Record
 from coursekeep_connectors.canvas.reading import Params, Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, objects, pick, text
@@ -47,8 +49,9 @@ def _event(item: Json) -> Record:
 async def outcomes(reading: Reading) -> Parts:
     """Yield outcome groups and the outcomes linked into them. Their ids are counted separately in Canvas."""
     url = f"{reading.base}/outcome_groups"
-    async for part in reading.listed(Kind.OUTCOMES, url, _group, endpoint="outcome_groups"):
-        yield part
+    async with aclosing(reading.listed(Kind.OUTCOMES, url, _group, endpoint="outcome_groups")) as parts:
+        async for part in parts:
+            yield part
     seen: set[str] = set()
     links = f"{reading.base}/outcome_group_links"
     params = [("outcome_style", "full")]
@@ -95,10 +98,11 @@ def _outcome(link: Json) -> Record:
 async def outcome_results(reading: Reading) -> Parts:
     """Yield every result."""
     url = f"{reading.base}/outcome_results"
-    async for part in reading.listed(
-        Kind.OUTCOME_RESULTS, url, _result, endpoint="outcome_results", key="outcome_results"
-    ):
-        yield part
+    async with aclosing(
+        reading.listed(Kind.OUTCOME_RESULTS, url, _result, endpoint="outcome_results", key="outcome_results")
+    ) as parts:
+        async for part in parts:
+            yield part
 
 
 def _result(item: Json) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from urllib.parse import quote
 
 from coursekeep import Kind, NotFound, Record
@@ -23,8 +24,9 @@ async def pages(reading: Reading, space: Space) -> Parts:
     async for _, items in listing:
         # The list itself is no answer worth keeping: each page says the same and more.
         streams = (_page(reading, space, item) for item in items)
-        async for part in in_order(streams, width=reading.width):
-            yield part
+        async with aclosing(in_order(streams, width=reading.width)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _page(reading: Reading, space: Space, item: Json) -> Parts:
@@ -32,16 +34,20 @@ async def _page(reading: Reading, space: Space, item: Json) -> Parts:
     if space.group_id is None:
         reading.page_ids[slug] = page_id
     full: list[Json] = []
-    async for part in reading.guarded(_full(reading, space, page_id, slug, full), Kind.PAGES, of=page_id, count=0):
-        yield part
+    async with aclosing(
+        reading.guarded(_full(reading, space, page_id, slug, full), Kind.PAGES, of=page_id, count=0)
+    ) as parts:
+        async for part in parts:
+            yield part
     if not full:
         yield reading.raw(space.endpoint("page_list"), item)
     for part in reading.mapped(Kind.PAGES, full[0] if full else item, lambda found: _record(found, space)):
         yield part
     if reading.settings.page_revisions:
         revisions = _revisions(reading, space, page_id, slug)
-        async for part in reading.guarded(revisions, Kind.PAGE_REVISIONS, of=f"page-{page_id}"):
-            yield part
+        async with aclosing(reading.guarded(revisions, Kind.PAGE_REVISIONS, of=f"page-{page_id}")) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _full(reading: Reading, space: Space, page_id: str, slug: str, full: list[Json]) -> Parts:
@@ -78,8 +84,9 @@ async def _revisions(reading: Reading, space: Space, page_id: str, slug: str) ->
             revision = f"{page_id}-{text(item.get('revision_id'))}"
             full: list[Json] = []
             fetched = _revision(reading, space, f"{url}/{text(item.get('revision_id'))}", revision, full)
-            async for part in reading.guarded(fetched, Kind.PAGE_REVISIONS, of=revision, count=0):
-                yield part
+            async with aclosing(reading.guarded(fetched, Kind.PAGE_REVISIONS, of=revision, count=0)) as parts:
+                async for part in parts:
+                    yield part
             found = {**item, **(full[0] if full else {}), "id": revision}
             for part in reading.mapped(Kind.PAGE_REVISIONS, found, lambda seen: _revised(seen, page_id)):
                 yield part

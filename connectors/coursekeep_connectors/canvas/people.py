@@ -8,6 +8,7 @@ ended consists of just these. Whoever an enrolment names, but the list of users 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, NoAccess, NotFound, Part, Record
@@ -33,8 +34,9 @@ async def sections(reading: Reading) -> Parts:
     """Yield the sections, cross-listed ones with the course they come from."""
     params = [("include[]", "total_students"), ("include[]", "passback_status")]
     url = f"{reading.base}/sections"
-    async for part in reading.listed(Kind.SECTIONS, url, _section, endpoint="sections", params=params):
-        yield part
+    async with aclosing(reading.listed(Kind.SECTIONS, url, _section, endpoint="sections", params=params)) as parts:
+        async for part in parts:
+            yield part
 
 
 def _section(item: Json) -> Record:
@@ -146,8 +148,9 @@ def _grade(item: Json) -> Record:
 async def others(reading: Reading) -> Parts:
     """Yield the people who have to do with the course without being enrolled now: authors, graders, observed ones."""
     missing = sorted(set(reading.referred) - reading.people)
-    async for part in in_order((_other(reading, person_id) for person_id in missing), width=reading.width):
-        yield part
+    async with aclosing(in_order((_other(reading, person_id) for person_id in missing), width=reading.width)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _other(reading: Reading, person_id: str) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from coursekeep import ConnectorError, CredentialsNeeded, Gap, GapReason, Kind, Record, RetryLater
 from coursekeep_connectors.canvas.assignments import AssignmentRef
 from coursekeep_connectors.canvas.attempts import QuizAttempts
@@ -30,24 +32,28 @@ async def quizzes(reading: Reading) -> Parts:
         reading.expect(kind, 0)
     async for raw, items in reading.pages(f"{reading.base}/quizzes", endpoint="quizzes"):
         yield raw
-        async for part in in_order((_quiz(reading, item) for item in items), width=reading.width):
-            yield part
+        async with aclosing(in_order((_quiz(reading, item) for item in items), width=reading.width)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _quiz(reading: Reading, item: Json) -> Parts:
     quiz_id = str(item.get("id"))
     groups: list[Json] = []
     questions = _questions(reading, item, groups)
-    async for part in reading.guarded(questions, Kind.QUIZ_QUESTIONS, of=f"quiz-{quiz_id}"):
-        yield part
+    async with aclosing(reading.guarded(questions, Kind.QUIZ_QUESTIONS, of=f"quiz-{quiz_id}")) as parts:
+        async for part in parts:
+            yield part
     for part in reading.mapped(Kind.QUIZZES, item, lambda found: _record(found, groups)):
         yield part
     if item.get("assignment_id") is None:
         attempts = QuizAttempts(reading, quiz_id)
-        async for part in attempts.load():
-            yield part
-        async for part in attempts.asked():
-            yield part
+        async with aclosing(attempts.load()) as parts:
+            async for part in parts:
+                yield part
+        async with aclosing(attempts.asked()) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _questions(reading: Reading, quiz: Json, groups: list[Json]) -> Parts:
@@ -63,8 +69,9 @@ async def _questions(reading: Reading, quiz: Json, groups: list[Json]) -> Parts:
                 yield part
     for group_id in group_ids:
         fetched = _group(reading, f"{url}/groups/{group_id}", groups)
-        async for part in reading.guarded(fetched, Kind.QUIZZES, of=f"group-{group_id}", count=0):
-            yield part
+        async with aclosing(reading.guarded(fetched, Kind.QUIZZES, of=f"group-{group_id}", count=0)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _group(reading: Reading, url: str, groups: list[Json]) -> Parts:
@@ -115,8 +122,9 @@ def _question(item: Json, quiz_id: str) -> Record:
 async def new_quizzes(reading: Reading, refs: list[AssignmentRef]) -> Parts:
     """Yield what can be read of New Quizzes: the quiz and its items. Responses cannot, and are named as gaps."""
     mine = [ref for ref in refs if ref.new_quiz]
-    async for part in in_order((_new_quiz(reading, ref) for ref in mine), width=reading.width):
-        yield part
+    async with aclosing(in_order((_new_quiz(reading, ref) for ref in mine), width=reading.width)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _new_quiz(reading: Reading, ref: AssignmentRef) -> Parts:
@@ -135,8 +143,9 @@ async def _new_quiz(reading: Reading, ref: AssignmentRef) -> Parts:
         for part in reading.mapped(Kind.QUIZZES, item, lambda found: _new_record(found, ref)):
             yield part
         items = _new_items(reading, f"{url}/items", ref)
-        async for part in reading.guarded(items, Kind.QUIZ_QUESTIONS, of=f"new-{ref.id}"):
-            yield part
+        async with aclosing(reading.guarded(items, Kind.QUIZ_QUESTIONS, of=f"new-{ref.id}")) as parts:
+            async for part in parts:
+                yield part
     detail = "Canvas's API has no answers to New Quizzes; the scores are in the submissions"
     yield Gap(kind=Kind.QUIZ_ATTEMPTS, reason=GapReason.NOT_OFFERED, id=f"new-{ref.id}", detail=detail, count=None)
 

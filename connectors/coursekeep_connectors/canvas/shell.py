@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Kind, MalformedAnswer, NotFound, Record, Unavailable
@@ -40,11 +41,13 @@ async def shell(reading: Reading, item: Json) -> Parts:
 async def configuration(reading: Reading) -> Parts:
     """Yield the parts of the configuration; one that a course does not have is left out."""
     for name in _OBJECTS:
-        async for part in reading.guarded(_object(reading, name), Kind.SETTINGS, of=name, count=0):
-            yield part
+        async with aclosing(reading.guarded(_object(reading, name), Kind.SETTINGS, of=name, count=0)) as parts:
+            async for part in parts:
+                yield part
     for name in _LISTS:
-        async for part in reading.guarded(_list(reading, name), Kind.SETTINGS, of=name, count=0):
-            yield part
+        async with aclosing(reading.guarded(_list(reading, name), Kind.SETTINGS, of=name, count=0)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _object(reading: Reading, name: str) -> Parts:

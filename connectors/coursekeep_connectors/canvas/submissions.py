@@ -7,6 +7,7 @@ Canvas. Attachments differ from attempt to attempt, so each attempt of the histo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
 from coursekeep_connectors.canvas.assignments import AssignmentRef
@@ -38,21 +39,24 @@ async def submissions(reading: Reading, refs: list[AssignmentRef]) -> Parts:
     """Yield the submissions of all published assignments; unpublished ones cannot have any."""
     reading.expect(Kind.SUBMISSIONS, 0)
     streams = (_guarded(reading, ref) for ref in refs if ref.published)
-    async for part in in_order(streams, width=reading.width):
-        yield part
+    async with aclosing(in_order(streams, width=reading.width)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _guarded(reading: Reading, ref: AssignmentRef) -> Parts:
     kinds = (Kind.SUBMISSIONS,) if ref.quiz_id is None else (Kind.SUBMISSIONS, Kind.QUIZ_ATTEMPTS)
-    async for part in reading.guarded(_of_assignment(reading, ref), *kinds, of=f"assignment-{ref.id}"):
-        yield part
+    async with aclosing(reading.guarded(_of_assignment(reading, ref), *kinds, of=f"assignment-{ref.id}")) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _of_assignment(reading: Reading, ref: AssignmentRef) -> Parts:
     quiz = None if ref.quiz_id is None else QuizAttempts(reading, ref.quiz_id)
     if quiz is not None:
-        async for part in quiz.load():
-            yield part
+        async with aclosing(quiz.load()) as parts:
+            async for part in parts:
+                yield part
     held = 0
     params = [("include[]", name) for name in _INCLUDES]
     url = f"{reading.base}/assignments/{ref.id}/submissions"

@@ -23,7 +23,7 @@ from coursekeep_daemon.package.jsontext import to_line
 from coursekeep_daemon.package.names import safe_id
 from coursekeep_daemon.package.ocfl import LAYOUT_FILES, ROOT_DECLARATION, Inventory, object_path
 from coursekeep_daemon.package.report import VerifyReport
-from coursekeep_daemon.package.storage import storage_errors, sync_directory, sync_file
+from coursekeep_daemon.package.storage import Staging, storage_errors, sync_directory, sync_file
 from coursekeep_daemon.package.writer import PackageWriter, Place
 
 __all__ = ["Archive"]
@@ -70,29 +70,28 @@ class Archive:
         name = to_line([integration_id, course_id]).decode().strip()
         return f"urn:uuid:{uuid.uuid5(_NAMESPACE, name)}"
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Create the storage root or check it, finish interrupted commits and clear what was left half done.
 
-        Work that another process has in progress is left alone. Raises `StorageUnavailable`, `StorageFull`.
+        Work that another process has in progress is left alone. Returns True where the root was created: a caller
+        that knows of packages then has the wrong directory, perhaps the empty mount point of a disk that is away.
+        Raises `StorageUnavailable`, `StorageFull`.
         """
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            if not (self.root / ROOT_DECLARATION[0]).exists():
+            new = not (self.root / ROOT_DECLARATION[0]).exists()
+            if new:
                 self._create()
             self._check_root()
-            self._area.mkdir(parents=True, exist_ok=True)
             self._clear_staging()
+            return new
 
     def check_writable(self) -> int:
         """Write, sync and remove a small file; return the free bytes. Raises `StorageFull`, `StorageUnavailable`."""
-        probe = self._area / f"probe-{uuid.uuid4().hex}"
-        with storage_errors(self.root):
-            self._area.mkdir(parents=True, exist_ok=True)
-            try:
-                probe.write_bytes(b"Coursekeep can write here.\n")
-                sync_file(probe)
-            finally:
-                probe.unlink(missing_ok=True)
+        self._check_present()
+        with storage_errors(self.root), Staging(self._area, f"probe-{uuid.uuid4().hex}") as probe:
+            probe.prepare()
+            sync_file(probe.write(b"Coursekeep can write here.\n" * 1000).path)
             return shutil.disk_usage(self.root).free
 
     def require_space(self, minimum: int) -> int:
@@ -116,12 +115,13 @@ class Archive:
             return objects.head(place.directory, place.path, inventory) if inventory is not None else None
 
     def objects(self) -> Iterator[str]:
-        """Yield the ids of all packages."""
+        """Yield the ids of all packages. One that cannot be read is left out; `verify_path` tells about it."""
+        self._check_present()
         with storage_errors(self.root):
             for directory in objects.object_directories(self.root):
-                inventory, _ = load(directory)
-                if inventory is not None:
-                    yield inventory.id
+                object_id = objects.object_id(directory)
+                if object_id is not None:
+                    yield object_id
 
     def writer(self, course: Course, context: PackageContext, redactions: Sequence[Redaction] = ()) -> PackageWriter:
         """Return a writer for the next version of a course's package; it takes the lock when it is entered."""
@@ -184,6 +184,8 @@ class Archive:
         until = time.monotonic() + _PATIENCE
         while True:
             inventory, unfinished = load(place.directory)
+            if inventory is None:
+                self._check_present()
             if not unfinished:
                 return inventory
             try:
@@ -194,6 +196,14 @@ class Archive:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02)
+
+    def _check_present(self) -> None:
+        """Refuse to take an unmounted disk for an archive without packages."""
+        name = ROOT_DECLARATION[0]
+        if not (self.root / name).is_file():
+            raise StorageUnavailable(
+                f"There is no archive at {self.root} ({name} is missing). Check that its disk is mounted."
+            )
 
     def _create(self) -> None:
         others = sorted({entry.name for entry in self.root.iterdir()} - _HARMLESS)
@@ -224,17 +234,15 @@ class Archive:
                 )
 
     def _clear_staging(self) -> None:
-        for entry in sorted(os.listdir(self._area)):
-            path = self._area / entry
-            if entry.startswith("probe-"):
-                path.unlink(missing_ok=True)
-            elif path.is_dir():
-                self._clear_one(entry)
+        if self._area.is_dir():
+            # a directory beside its lock, or one of the two alone
+            for name in sorted({entry.removesuffix(".lock") for entry in os.listdir(self._area)}):
+                self._clear_one(name)
 
     def _clear_one(self, name: str) -> None:
         place = self._place(f"urn:uuid:{name}")
         try:
-            with place.staging() as staging:
+            with Staging(self._area, name) as staging:
                 recover(place.directory, staging, place.quarantine)
         except PackageBusy:
             return  # another process is at work on it

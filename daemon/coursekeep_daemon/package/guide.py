@@ -12,8 +12,8 @@ _ROOT = """\
 AN ARCHIVE OF COURSES
 =====================
 
-This directory holds courses that were taught with a learning management system (LMS) and archived after they had
-ended, by a program named Coursekeep. Nothing here needs that program. Everything is plain files: text in UTF-8, JSON,
+This directory holds courses that were taught with a learning management system (LMS) and archived by a program
+named Coursekeep. Nothing here needs that program. Everything is plain files: text in UTF-8, JSON,
 and the files that teachers and students had uploaded, unchanged. They hold personal data; handle them accordingly.
 
 HOW IT IS ARRANGED
@@ -73,8 +73,8 @@ _PACKAGE = """\
 {title}
 {underline}
 
-This is an archived course. It was read out of a learning management system (LMS) after it had ended, so that it can be
-understood without the LMS and without the program that wrote it. All files are plain: text in UTF-8, JSON, and the
+This is an archived course. It was read out of a learning management system (LMS), so that it can be understood in
+later times without the LMS and without the program that wrote it. All files are plain: text in UTF-8, JSON, and the
 files that teachers and students had uploaded, unchanged. They hold personal data; handle them accordingly.
 
     Course            {name}

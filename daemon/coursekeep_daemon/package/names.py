@@ -19,8 +19,8 @@ MAX_NAME = 120
 MAX_PATH = 240
 
 #: bytes kept of an id that has to be changed, before the dot and the digest
-_ID_STEM = 40
-_MAX_ID = 60
+_ID_STEM = 33
+_MAX_ID = 50
 _MAX_SUFFIX = 16
 
 #: control, format (direction marks, joiners), surrogate, private and unassigned characters, line and paragraph ends

@@ -14,10 +14,10 @@ from coursekeep_daemon.package.context import Head
 from coursekeep_daemon.package.errors import NoSuchPackage, PackageDamaged
 from coursekeep_daemon.package.jsontext import to_line
 from coursekeep_daemon.package.names import safe_id
-from coursekeep_daemon.package.ocfl import OBJECT_DECLARATION, Inventory
+from coursekeep_daemon.package.ocfl import INVENTORY, OBJECT_DECLARATION, Inventory
 from coursekeep_daemon.package.storage import storage_errors
 
-__all__ = ["append_log", "content_path", "head", "object_directories"]
+__all__ = ["append_log", "content_path", "head", "object_directories", "object_id"]
 
 
 def content_path(directory: Path, inventory: Inventory, version: int, path: str) -> Path:
@@ -80,6 +80,14 @@ def append_log(directory: Path, kind: str, data: Mapping[str, Any]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def object_id(directory: Path) -> str | None:
+    """Return the id that an object's inventory names, None where it cannot be read."""
+    try:
+        return Inventory.parse((directory / INVENTORY).read_bytes()).id
+    except (FileNotFoundError, PackageDamaged):
+        return None
 
 
 def object_directories(root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
+from coursekeep_daemon.package.completeness import Status
 from coursekeep_daemon.package.crate import Described, StoredFiles, relative
 from coursekeep_daemon.package.guide import human_size
 from coursekeep_daemon.package.jsontext import rfc3339
@@ -53,10 +54,14 @@ def _pieces(described: Described, sizes: Mapping[str, int], stored: StoredFiles,
         ("Kind", "Status", "#Expected", "#Captured", "#Missing", "Remark"),
         _kinds(described, sizes),
     )
+    kinds = described.completeness.kinds.items()
+    others = ", ".join(str(kind) for kind, count in kinds if count.status is Status.NOT_SUPPORTED)
+    if others:
+        yield f"<p>Not captured by the connector, or not there: {escape(others)}.</p>\n"
     yield from _table("What is missing (gaps)", ("Kind", "Id", "Reason", "#Records", "Detail"), _gaps(gaps))
     yield from _table("Files", ("Name", "Group", "Folder", "#Size"), _files(stored))
-    others = sorted(path for path in sizes if path.startswith(("native/api/", "provenance/")))
-    yield from _table("Further files", ("Path", "#Size"), ([_link(path), human_size(sizes[path])] for path in others))
+    further = sorted(path for path in sizes if path.startswith(("native/api/", "provenance/")))
+    yield from _table("Further files", ("Path", "#Size"), ([_link(path), human_size(sizes[path])] for path in further))
     yield "</body>\n</html>\n"
 
 
@@ -110,6 +115,8 @@ def _facts(described: Described) -> Iterator[list[str]]:
 
 def _kinds(described: Described, sizes: Mapping[str, int]) -> Iterator[list[str]]:
     for kind, count in described.completeness.kinds.items():
+        if count.status is Status.NOT_SUPPORTED:
+            continue
         path = f"records/{kind}.jsonl"
         missing = f"{count.gaps}" + (" + unknown" if count.gaps_of_unknown_size else "")
         yield [

@@ -82,7 +82,7 @@ def events(
         (context.started_at, "capture", capture, "begun", {"run": context.run_id, "item": context.item_id}),
     ]
     for (kind, reason), (number, first, last) in sorted(gap_times.times.items()):
-        detail = f"{number} times something of kind {kind} could not be captured: {reason}."
+        detail = f"Gaps of kind {kind} with reason {reason}: {number}. See gaps.jsonl."
         rows.append((last, "capture", detail, "gap", {"count": number, "first": first, "last": last}))
     rows += [
         (finished, "message digest calculation", f"SHA-512 of {files} files, while they arrived.", "success", {}),

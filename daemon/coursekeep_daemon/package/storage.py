@@ -136,7 +136,12 @@ class Lock:
     def take(self) -> bool:
         """Take the lock without waiting; tell whether that worked."""
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # the area goes when nobody is at work (decision 004); its parent must be there, or the archive is not
+            self.path.parent.mkdir(exist_ok=True)
+            try:
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:
+                continue
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(handle).st_ino == os.stat(self.path).st_ino:
@@ -174,7 +179,6 @@ class Staging:
     def __enter__(self) -> Self:
         """Take the lock and start empty. Raises `PackageBusy` where another writer holds it."""
         with storage_errors(self.directory):
-            self.directory.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.take():
                 raise PackageBusy(f"Another writer is at work on this package: {self.directory.name}. Try again later.")
             try:
@@ -191,6 +195,8 @@ class Staging:
         shutil.rmtree(self.directory, ignore_errors=True)
         with suppress(OSError):
             self._lock.release()
+        with suppress(OSError):
+            self.directory.parent.rmdir()  # fails while others are at work
 
     def clear(self) -> None:
         """Remove what an earlier writer left."""

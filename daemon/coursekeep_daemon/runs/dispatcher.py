@@ -23,6 +23,7 @@ from coursekeep_daemon.runs.hooks import Hooks
 from coursekeep_daemon.runs.lms import Lms, Lmses
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus
+from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Conflict, Item, ItemResult, Run, Store, StoreError
 
 __all__ = ["Dispatcher"]
@@ -125,8 +126,7 @@ class Dispatcher:
             if failures:
                 log.info("store_back")
                 failures = 0
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(desk.wake.wait(), _LOOK_AGAIN)
+            await wait_for_event(desk.wake, _LOOK_AGAIN)
 
     async def _round(self, desk: _Desk) -> None:
         """Have planned what is to be planned, finish what is done, and claim what can begin."""

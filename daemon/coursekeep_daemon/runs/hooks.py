@@ -34,7 +34,8 @@ class Hooks:
     async def stop(self, timeout: float) -> None:
         """Tell what is waiting, but not longer than `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._waiting.join(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._waiting.join()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

@@ -14,6 +14,7 @@ from coursekeep_daemon.package import PackageError
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.waiting import wait_for_event
 
 __all__ = ["Patience", "Watch"]
 
@@ -79,9 +80,7 @@ class Watch:
         while True:
             seconds = self._patience.full_storage if self._holds.storage else self._patience.storage
             self._look.clear()
-            try:
-                await asyncio.wait_for(self._look.wait(), seconds)
-            except TimeoutError:
+            if not await wait_for_event(self._look, seconds):
                 await self._look_at_storage()
 
     async def _look_at_storage(self) -> None:

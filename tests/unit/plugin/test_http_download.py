@@ -234,7 +234,7 @@ def test_opening_ends_with_the_policy(server):
     server.on("/files/7", hang)
 
     with pytest.raises(RetryLater):
-        fetch(server, timeout=0.05)
+        fetch(server, timeout=0.3)
 
     assert len(server.requests) == 3
 
@@ -273,7 +273,7 @@ def test_trickling_file_ends(server):
     server.on("/files/7", trickle(pause=0.005))
 
     with pytest.raises(RetryLater, match="less than"):
-        fetch(server, timeout=0.03)
+        fetch(server, timeout=20.0, total_timeout=0.2)
 
 
 PLAIN, SIGNED = "/files/7", "/files/7?verifier=x"
