@@ -76,6 +76,7 @@ class Writer:
     async def start(self) -> None:
         """Start the task and its thread."""
         self._stopping = False
+        self._wake = asyncio.Event()  # belongs to the running loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._task = asyncio.create_task(self._work(self._thread), name="store-writer")
 

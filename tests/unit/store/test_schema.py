@@ -8,7 +8,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from coursekeep import SettingsError
@@ -106,13 +108,13 @@ def test_newer(tmp_path: Path) -> None:
 def test_interrupted_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade that ends early leaves the database as it was; the next one does it."""
 
-    def interrupted(config: object, revision: str) -> None:
+    def interrupted(config: Config, revision: str) -> None:
         upgrade(config, revision)
         raise KeyboardInterrupt
 
-    upgrade = schema.command.upgrade
+    upgrade = command.upgrade
     with monkeypatch.context() as patch:
-        patch.setattr(schema.command, "upgrade", interrupted)
+        patch.setattr(command, "upgrade", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Store.upgrade(url_in(tmp_path))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes import store_contract as contract
+from fakes.store_contract_items import ItemContract, WorkContract
+from fakes.store_contract_lists import ListContract
+from fakes.store_contract_runs import RunContract
+from fakes.store_contract_topics import AccessContract, TopicContract
 from fakes.store_house import House, sqlite_house
 
 
@@ -14,25 +17,25 @@ def house(tmp_path: Path) -> House:
     return sqlite_house(tmp_path)
 
 
-class TestRuns(contract.RunContract):
+class TestRuns(RunContract):
     """Runs on SQLite."""
 
 
-class TestItems(contract.ItemContract):
+class TestItems(ItemContract):
     """Items on SQLite."""
 
 
-class TestWork(contract.WorkContract):
+class TestWork(WorkContract):
     """Items at work on SQLite."""
 
 
-class TestLists(contract.ListContract):
+class TestLists(ListContract):
     """Lists on SQLite."""
 
 
-class TestTopics(contract.TopicContract):
+class TestTopics(TopicContract):
     """Integrations, pauses, schedules and events on SQLite."""
 
 
-class TestAccess(contract.AccessContract):
+class TestAccess(AccessContract):
     """Tokens and audit on SQLite."""

@@ -28,6 +28,11 @@ def note(tx: Transaction, word: str) -> str:
     return word
 
 
+def told(tx: Transaction, word: str) -> str:
+    tx.tell("run", {})
+    return note(tx, word)
+
+
 async def noted(store: Store) -> list[str]:
     return [each.action for each in reversed((await store.audit_events(limit=1000)).items)]
 
@@ -100,6 +105,7 @@ def test_failing_alone(house: House, fault: str) -> None:
     async def test(store: Store) -> None:
         def broken(tx: Transaction) -> None:
             note(tx, "half")
+            tx.tell("run", {})
             if fault == "statement":
                 tx.connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
             elif fault == "value":
@@ -108,7 +114,7 @@ def test_failing_alone(house: House, fault: str) -> None:
                 raise KeyError(fault)
 
         async def work(n: int) -> str:
-            return await store._writer.run(lambda tx: note(tx, str(n)))
+            return await store._writer.run(lambda tx: told(tx, str(n)))
 
         outcomes = await asyncio.gather(
             *(work(n) for n in range(5)), store._writer.run(broken), work(5), return_exceptions=True
@@ -117,6 +123,7 @@ def test_failing_alone(house: House, fault: str) -> None:
         assert outcomes[:5] + outcomes[6:] == [str(n) for n in range(6)]
         assert isinstance(outcomes[5], Exception)
         assert await noted(store) == [str(n) for n in range(6)]
+        assert await store.last_event_id() == 6
 
     house.run(test)
 
