@@ -12,9 +12,9 @@ _ROOT = """\
 AN ARCHIVE OF COURSES
 =====================
 
-This directory holds courses that were taught with a learning management system (LMS) and archived by a program
-named Coursekeep. Nothing here needs that program. Everything is plain files: text in UTF-8, JSON,
-and the files that teachers and students had uploaded, unchanged. They hold personal data; handle them accordingly.
+This directory holds courses that were taught with a learning management system (LMS) and archived by a program named
+Coursekeep. Nothing here needs that program. Everything is plain files: text in UTF-8, JSON, and the files that teachers
+and students had uploaded, unchanged. They hold personal data; handle them accordingly.
 
 HOW IT IS ARRANGED
 ------------------
@@ -64,6 +64,7 @@ IS IT STILL INTACT?
 - One object:             ocfl-validate.py OBJECT
 - One version, extracted: bagit.py --validate NEW_DIRECTORY
 - With nothing installed: cd OBJECT/v1/content && sha512sum -c manifest-sha512.txt tagmanifest-sha512.txt
+  (version 1 only: later version directories do not hold all files of their version)
 - With Coursekeep:        coursekeep package verify .
 
 Do not edit, rename or delete anything inside of an object: all its versions would be reported as damaged.

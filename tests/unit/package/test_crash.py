@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import fakes.package_kit as kit
@@ -20,6 +21,7 @@ TESTS = Path(__file__).parents[2]
 #: writes a version, and dies without any clean-up behind the named step
 PROGRAM = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import fakes.package_kit as kit
@@ -134,7 +136,7 @@ def test_a_damaged_inventory_is_left_alone(tmp_path: Path) -> None:
     """An inventory that no interrupted commit explains raises, and nothing is changed or written over."""
     archive = kit.new_archive(tmp_path / "archive")
     done = kit.write(archive)
-    other = kit.write(archive, course=kit.replace(kit.COURSE, id="102"))
+    other = kit.write(archive, course=replace(kit.COURSE, id="102"))
     path = archive.root / done.path / "inventory.json"
     data = json.loads(path.read_bytes())
     data["versions"]["v1"]["message"] = "changed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from coursekeep import (
     GapReason,
     Kind,
     NativeExport,
+    Part,
     RawPage,
     Record,
     RemoteFile,
@@ -240,7 +242,7 @@ def test_an_endpoint_must_be_a_plain_name(archive: Archive, endpoint: str) -> No
 
 def test_odd_values_of_an_lms_neither_crash_nor_vanish(archive: Archive, tmp_path: Path) -> None:
     """Lone surrogates, control characters, huge numbers and NaN are kept as far as JSON can, and named otherwise."""
-    these = [
+    these: list[Part] = [
         Record(kind=Kind.PEOPLE, id="\ud800", data={"name": "a\x00\x1b\u2028\udfff\x85b"}),
         Record(kind=Kind.GRADES, id="1", data={"person_id": "1", "final_score": float("nan"), "extra": {"n": 10**30}}),
         RawPage(endpoint="odd", number=1, body=[{"id": "\ud800", "x": float("inf")}]),
@@ -399,6 +401,25 @@ def test_a_course_of_another_lms_is_refused(archive: Archive) -> None:
     with pytest.raises(OtherSource, match=r"https://other\.example\.edu"):
         kit.write(archive, source={"connector": "canvas", "base_url": "https://other.example.edu"})
     assert kit.write(archive, source={**kit.CONTEXT.source, "base_url": "https://lms.example.edu/"}).version == 2
+
+
+def test_many_threads_may_feed_one_writer(archive: Archive) -> None:
+    """Downloads in parallel lose nothing: every file and record is there, and the package is valid."""
+
+    def download(number: int) -> None:
+        sink = writer.begin_file(RemoteFile(group="course", id=str(number), name="a", url="u"))
+        for _ in range(5):
+            sink.write(b"%d" % number)
+        writer.record(Record(kind=Kind.PEOPLE, id=str(number), data={}))
+        sink.finish()
+
+    with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer, ThreadPoolExecutor(8) as threads:
+        list(threads.map(download, range(300)))
+        done = writer.commit()
+
+    assert len(kit.lines(archive, done, "records/people.jsonl")) == 300
+    assert kit.content(archive, done, "files/course/299/a").read_bytes() == b"299" * 5
+    assert archive.verify(done.object_id).valid
 
 
 def test_counts_are_known_while_writing(archive: Archive) -> None:
