@@ -15,6 +15,7 @@ from coursekeep_campus.generated import generated
 from coursekeep_campus.model import Campus, combine
 from coursekeep_campus.oulad import oulad
 from coursekeep_campus.server import CampusServer
+from coursekeep_campus.state import Options
 from coursekeep_campus.throttle import Throttle
 from coursekeep_campus.times import parse, present
 
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--now", type=parse, default=None, help="the campus's present (RFC 3339); default: the real one"
     )
+    parser.add_argument("--max-per-page", type=int, default=100, help="largest page (default: %(default)s)")
     parser.add_argument("--no-throttle", action="store_true", help="never throttle")
     parser.add_argument("--throttle-status", type=int, choices=(403, 429), default=403, help="how throttling is told")
     return parser
@@ -71,17 +73,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     server = CampusServer(
         campus,
-        delay=options.delay_ms / 1000,
-        throttle=False if options.no_throttle else Throttle(status=options.throttle_status),
+        options=Options(
+            delay=options.delay_ms / 1000,
+            throttle=None if options.no_throttle else Throttle(status=options.throttle_status),
+            max_per_page=options.max_per_page,
+        ),
         host=options.host,
         port=options.port,
         files_port=options.files_port,
     )
-    with server:
+    try:
+        server.start()
+    except OSError as error:
+        ports = f"{options.port} and {options.files_port}"
+        sys.stderr.write(f"coursekeep-campus: cannot listen on {options.host}, ports {ports}: {error}\n")
+        return 2
+    try:
         line = {"url": server.url, "files_url": server.files_url, "tokens": server.tokens, "courses": server.known}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         stop.wait()
+    finally:
+        server.stop()
     return 0
 
 

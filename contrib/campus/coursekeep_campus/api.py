@@ -59,10 +59,14 @@ _NO_AGENT = {
 }
 
 _DOWNLOAD = re.compile(r"/files/(\d+)/download")
+_MEDIA = re.compile(r"/users/\d+/media_download")
 _STRING_IDS = re.compile(rb'"(id|[a-z_]*_id)":(-?\d+)')
 _STRING_ID_LISTS = re.compile(rb'"([a-z_]*_ids)":\[([-\d,]+)\]')
 _SIS_FIELD = rb'"(?:sis_[a-z_]+|integration_id)":(?:null|-?\d+|"(?:[^"\\]|\\.)*")'
 _SIS = re.compile(b"," + _SIS_FIELD + b"|" + _SIS_FIELD + b",?")
+
+#: whether an administrator asked, whether for ids as text, path and query
+_Key = tuple[bool, bool, str, str]
 
 #: answers larger than this are not kept
 _LARGEST_KEPT = 1 << 16
@@ -116,6 +120,8 @@ class Api:
 
     def _from_tree(self, tree: Tree, request: Request, prefix: str) -> Reply:
         caller = self._state.tokens.caller(request.headers, dict(request.query))
+        if any(name == "as_user_id" for name, _ in request.query):
+            raise ApiError(401, {"errors": "Invalid as_user_id"})
         found = tree.find(request.method, request.path[len(prefix) :])
         if found is None:
             raise not_found()
@@ -143,19 +149,22 @@ class Api:
         )
         reply = _finished(route.handler(call), string_ids=string_ids, sis=caller.admin)
         if route.keep and len(reply.body) <= _LARGEST_KEPT:
-            self._kept.put(key, version, reply)
+            self._kept.put(key, reply)
         return reply
 
     def _page(self, request: Request) -> Reply:
+        """Answer what is no API: downloads, media, and pages for people."""
+        query = dict(request.query)
         found = _DOWNLOAD.fullmatch(request.path)
-        if found is None or request.method != "GET":
+        media = _MEDIA.fullmatch(request.path)
+        if request.method != "GET" or not (found or media):
             return files.login_page() if request.path.startswith("/login") else files.missing_page()
-        authorized = "authorization" in request.headers or "access_token" in dict(request.query)
+        number = found[1] if found else str(self._state.directory.media(query.get("entryId", "")))
+        authorized = "authorization" in request.headers or "access_token" in query
         caller = Caller(user_id=0, name="")
-        if authorized and "verifier" not in dict(request.query):
-            caller = self._state.tokens.caller(request.headers, dict(request.query))
-        names = {"file": found[1]}
-        call = Call(self._state, caller, "GET", request.path, request.query, names, authorized=authorized)
+        if authorized and "verifier" not in query:
+            caller = self._state.tokens.caller(request.headers, query)
+        call = Call(self._state, caller, "GET", request.path, request.query, {"file": number}, authorized=authorized)
         return files.download(call)
 
 
@@ -176,20 +185,22 @@ def _quoted(match: re.Match[bytes]) -> bytes:
 class _Kept:
     """Answers given lately, so that the same question costs nothing the second time."""
 
-    def __init__(self, most: int = 4000) -> None:
-        self._most = most
+    def __init__(self, most_bytes: int = 32 << 20) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._version = 0
-        self._replies: OrderedDict[tuple[bool, bool, str, str], Reply] = OrderedDict()
+        self._replies: OrderedDict[_Key, Reply] = OrderedDict()
 
-    def get(self, key: tuple[bool, bool, str, str], version: int) -> Reply | None:
+    def get(self, key: _Key, version: int) -> Reply | None:
         """Return a kept answer; none of an earlier version."""
         if version != self._version:
             self._replies.clear()
-            self._version = version
+            self._bytes, self._version = 0, version
         return self._replies.get(key)
 
-    def put(self, key: tuple[bool, bool, str, str], version: int, reply: Reply) -> None:
-        """Keep an answer, and drop the oldest where there are too many."""
+    def put(self, key: _Key, reply: Reply) -> None:
+        """Keep an answer, and drop the oldest where they are too large together."""
         self._replies[key] = reply
-        if len(self._replies) > self._most:
-            self._replies.popitem(last=False)
+        self._bytes += len(reply.body)
+        while self._bytes > self._most_bytes:
+            self._bytes -= len(self._replies.popitem(last=False)[1].body)

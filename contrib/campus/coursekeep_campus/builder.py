@@ -241,6 +241,10 @@ class Builder:
         content = self.content
         content.enrollments.sort(key=lambda doc: doc["id"])
         content.submissions.sort(key=lambda s: s.id)
+        gone = ("deleted", "rejected")
+        staying = [doc for doc in content.enrollments if doc["enrollment_state"] not in gone]
+        students = {doc["user_id"] for doc in staying if doc["type"] == "StudentEnrollment"}
+        self.course.student_count, self.course.enrolled = len(students), len(staying)
         for doc in content.enrollments:
             if doc["type"] == "StudentEnrollment":
                 current, final = course_scores(self.course, content, doc["user_id"])

@@ -47,7 +47,10 @@ def add_large_file(campus: Campus, course_id: int, size: int, name: str = "recor
 
     Raises KeyError where there is no such course.
     """
-    content = campus.courses[course_id].content
+    course = campus.courses[course_id]
+    content = course.content
+    course.pin()
+    course.eager = True
     root = content.folders[0]
     number = course_id * 10_000 + 9_000 + len(content.files)
     doc = file_doc(number, name, size, campus.now, verifier=None, folder_id=root["id"])

@@ -199,6 +199,8 @@ class Content:
     new_quizzes: dict[int, Doc] | None = None
     new_quiz_items: dict[int, list[Doc]] = field(default_factory=dict)
     folders: list[Doc] = field(default_factory=list)
+    #: folders that are listed, but do not show what is in them
+    closed_folders: set[int] = field(default_factory=set)
     files: list[StoredFile] = field(default_factory=list)
     #: attachments of submissions, comments and posts: reachable by id only
     attachments: list[StoredFile] = field(default_factory=list)
@@ -218,6 +220,7 @@ class Content:
     external_tools: list[Doc] = field(default_factory=list)
     _by_student: dict[int, list[Submission]] | None = None
     _enrolled: dict[int, list[Doc]] | None = None
+    _gradable: list[int] | None = None
     _by_assignment: dict[int, list[Submission]] | None = None
 
     def submitters(self) -> Set[int]:
@@ -241,6 +244,15 @@ class Content:
             for submission in self.submissions:
                 self._by_assignment.setdefault(submission.assignment_id, []).append(submission)
         return self._by_assignment.get(assignment_id, [])
+
+    def gradable(self) -> list[int]:
+        """Return the ids of all whose submissions are served: students and test students, not those deleted."""
+        if self._gradable is None:
+            students = ("StudentEnrollment", "StudentViewEnrollment")
+            gone = ("deleted", "rejected")
+            served = [e for e in self.enrollments if e["type"] in students and e["enrollment_state"] not in gone]
+            self._gradable = sorted({doc["user_id"] for doc in served})
+        return self._gradable
 
     def enrollments_of(self, user_id: int) -> list[Doc]:
         """Return a person's enrolments, from an index made once."""

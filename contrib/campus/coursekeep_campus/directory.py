@@ -42,6 +42,13 @@ class Directory:
         """Find a file and its course. Raises 404, as all of these."""
         return _found(self._files, number)
 
+    def media(self, entry: str) -> int:
+        """Find the file of a recording."""
+        for _, file in self._files.values():
+            if entry and file.doc["media_entry_id"] == entry:
+                return file.id
+        raise not_found()
+
     def folder(self, number: int) -> tuple[Course, Doc]:
         """Find a folder of a course or group."""
         return _found(self._folders, number)

@@ -70,7 +70,9 @@ def download(call: Call) -> Reply:
     if file.storage is Storage.LOGIN:
         return _to(f"{ORIGIN}/login")
     if file.hops > 1 and not call.flag("fd"):
-        return _to(f"{ORIGIN}{call.path}?download_frd=1&fd=1" + (f"&verifier={verifier}" if verifier else ""))
+        return _to(
+            f"{ORIGIN}/files/{file.id}/download?download_frd=1&fd=1" + (f"&verifier={verifier}" if verifier else "")
+        )
     return _to(call.state.signer.address(file))
 
 

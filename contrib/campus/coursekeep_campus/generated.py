@@ -83,11 +83,16 @@ def generated(seed: int = 1, courses: int = 40, now: datetime | None = None) -> 
     situations += [_RUNNING[n % len(_RUNNING)] for n in range(open_ones - ended)]
     situations += _CLOSED.values()
     for number, situation in enumerate(situations):
-        traps = [trap for place, trap in enumerate(TRAPS) if place % ended == number]
+        traps = [trap for place, trap in enumerate(TRAPS) if _host_of(place, ended) == number]
         course = _course(campus, seed, number, situation, traps, lazy)
         campus.courses[course.id] = course
     campus.known = _known(campus, ended, open_ones)
     return campus
+
+
+def _host_of(trap: int, ended: int) -> int:
+    """Return which of the ended courses bears a trap. The first one stays plain, where there is more than one."""
+    return 0 if trap == 0 or ended == 1 else 1 + (trap - 1) % (ended - 1)
 
 
 def _accounts() -> dict[int, Account]:
@@ -198,7 +203,7 @@ def _teacher(number: int) -> Person:
 
 def _known(campus: Campus, ended: int, open_ones: int) -> dict[str, object]:
     ids = list(campus.courses)
-    traps = {trap.name: ids[place % ended] for place, trap in enumerate(TRAPS)}
+    traps = {trap.name: ids[_host_of(place, ended)] for place, trap in enumerate(TRAPS)}
     late = campus.courses[traps["late_grade"]]
     graded = next(s for s in late.content.submissions if s.state == "graded")
     return {

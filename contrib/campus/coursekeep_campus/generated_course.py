@@ -46,8 +46,6 @@ def _people(builder: Builder, students: list[Person], test_student: Person) -> N
         builder.enroll(student, "StudentEnrollment", section, enrollment_state=over, total_activity_time=3600 + number)
     builder.students = list(students)
     builder.enroll(test_student, "StudentViewEnrollment")
-    builder.course.student_count = len(students)
-    builder.course.enrolled = len(students) + len(builder.course.teachers)
 
 
 def _files(builder: Builder) -> None:

@@ -44,8 +44,6 @@ class CanvasHost:
         fault = self._faults.take(Host.CANVAS, request.method, request.path, request.path_qs)
         status = 0
         try:
-            if self._state.options.delay:
-                await asyncio.sleep(self._state.options.delay)
             if fault is not None and (early := self._sender.instead(fault)) is not None:
                 reply = early
             else:
@@ -67,22 +65,29 @@ class CanvasHost:
             form=form,
             raw_query=request.rel_url.raw_query_string,
         )
-        bucket = self._api.bucket(asked)
-        if bucket is None:
+        bucket, throttle = self._api.bucket(asked), self._state.options.throttle
+        if bucket is None or throttle is None:
+            await self._work()
             return self._api.answer(asked)
-        throttle, clock = self._state.options.throttle, self._state.clock
-        assert throttle is not None
-        if not bucket.enter(clock()):
-            bucket.leave(0.0, clock())
-            self._state.stats.throttled += 1
-            return throttle.refusal()
-        # The price stays paid while others run: that is what makes many requests at once dear.
-        await asyncio.sleep(0)
-        reply = _copy(self._api.answer(asked))
-        cost = 0.02 + reply.cost + len(reply.body) / 2_000_000
+        clock, cost = self._state.clock, 0.0
+        # What is paid beforehand stays paid while a request is in flight: that makes many at once dear.
+        try:
+            if not bucket.enter(clock()):
+                self._state.stats.throttled += 1
+                return throttle.refusal()
+            await self._work()
+            reply = _copy(self._api.answer(asked))
+            cost = 0.02 + reply.cost + len(reply.body) / 2_000_000
+        finally:
+            remaining = bucket.leave(cost, clock())
         reply.headers["x-request-cost"] = f"{cost:.6f}"
-        reply.headers["x-rate-limit-remaining"] = f"{bucket.leave(cost, clock()):.6f}"
+        reply.headers["x-rate-limit-remaining"] = f"{remaining:.6f}"
         return reply
+
+    async def _work(self) -> None:
+        """Take as long as was ordered."""
+        if self._state.options.delay:
+            await asyncio.sleep(self._state.options.delay)
 
     def _localise(self, request: web.BaseRequest, reply: Reply) -> None:
         """Put in the address under which this request reached us."""

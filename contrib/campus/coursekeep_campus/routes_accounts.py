@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from coursekeep_campus.call import Call
-from coursekeep_campus.content import Doc
+from coursekeep_campus.content import Doc, Person
 from coursekeep_campus.course_shape import course_doc
 from coursekeep_campus.model import Account, Course, Term
 from coursekeep_campus.replies import Reply, bad_request, not_found
 from coursekeep_campus.router import Routes
+from coursekeep_campus.shapes import user_doc
 from coursekeep_campus.times import parse
 
 __all__ = ["routes"]
@@ -87,7 +88,7 @@ def user(call: Call) -> Reply:
     """Show the caller, or a user by id."""
     text = call.names["user"]
     if text not in ("self", str(call.caller.user_id)):
-        raise not_found()
+        return call.reply(user_doc(_person(call, text)))
     doc: Doc = {
         "id": call.caller.user_id,
         "name": call.caller.name,
@@ -100,6 +101,14 @@ def user(call: Call) -> Reply:
         "permissions": {"can_update_name": False, "can_update_avatar": False, "limit_parent_app_web_access": False},
     }
     return call.reply(doc)
+
+
+def _person(call: Call, text: str) -> Person:
+    call.need_admin()
+    for course in call.campus.courses.values():
+        if course.eager and text.isdecimal() and int(text) in course.content.people:
+            return course.content.people[int(text)]
+    raise not_found()
 
 
 @routes.get("users/{user}/courses")

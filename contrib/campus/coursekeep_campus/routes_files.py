@@ -81,6 +81,8 @@ def folder_files(call: Call) -> Reply:
     """List the files inside a folder, also those that the list of the course leaves out."""
     course, doc = call.state.directory.folder(call.number("folder"))
     call.enter(course.id)
+    if doc["id"] in course.content.closed_folders:
+        raise call.no_right()
     found = [file for file in course.content.all_files() if file.doc["folder_id"] == doc["id"]]
     return call.page(_sorted(call, found), lambda file: _file(call, file))
 

@@ -39,7 +39,8 @@ def section(call: Call) -> Reply:
 def _section(call: Call, doc: Doc) -> Doc:
     doc = dict(doc)
     enrolled = [e for e in call.content.enrollments if e["course_section_id"] == doc["id"]] if call.includes else []
-    students = [e for e in enrolled if e["type"] == "StudentEnrollment" and e["enrollment_state"] == "active"]
+    gone = ("deleted", "rejected")
+    students = [e for e in enrolled if e["type"] == "StudentEnrollment" and e["enrollment_state"] not in gone]
     if "total_students" in call.includes:
         doc["total_students"] = len(students)
     if "students" in call.includes:

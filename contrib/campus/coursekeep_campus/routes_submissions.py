@@ -40,18 +40,6 @@ def _most(call: Call) -> int:
     return call.state.options.max_per_page
 
 
-def _everybody(call: Call) -> list[int]:
-    seen: dict[int, None] = {}
-    for doc in call.content.enrollments:
-        if doc["type"] in ("StudentEnrollment", "StudentViewEnrollment") and doc["enrollment_state"] not in _GONE:
-            seen.setdefault(doc["user_id"])
-    return sorted(seen)
-
-
-#: whose submissions are not served
-_GONE = ("deleted", "rejected")
-
-
 def _students(call: Call) -> list[int]:
     asked = call.values("student_ids")
     assert call.course
@@ -60,11 +48,11 @@ def _students(call: Call) -> list[int]:
         return []
     if asked == ["all"]:
         call.need_admin()
-        return _by_enrollment_state(call, _everybody(call))
+        return _by_enrollment_state(call, call.content.gradable())
     if len(asked) > call.state.options.max_per_page:
         raise bad_request({"error": "too many students"})
     wanted = set(asked)
-    return [number for number in _everybody(call) if str(number) in wanted]
+    return [number for number in call.content.gradable() if str(number) in wanted]
 
 
 def _by_enrollment_state(call: Call, students: list[int]) -> list[int]:
@@ -138,7 +126,7 @@ def assignment_submissions(call: Call) -> Reply:
     """List the submissions to one assignment."""
     number = call.number("assignment")
     call.find(call.content.assignments, number)
-    visible = set(_everybody(call))
+    visible = set(call.content.gradable())
     tests = _state_tests(call)
     submissions = call.content.submissions_of_assignment(number)
     found = [s for s in submissions if s.user_id in visible and all(test(s) for test in tests)]

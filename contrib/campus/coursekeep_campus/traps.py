@@ -51,6 +51,7 @@ TRAPS = (
     Trap("outcomes", traps_work.outcomes),
     Trap("calendar", traps_work.calendar),
     Trap("folder_only", traps_files.folder_only),
+    Trap("closed_folder", traps_files.closed_folder),
     Trap("mixed_addresses", traps_files.mixed_addresses),
     Trap("strange_text", traps_work.strange_text),
     Trap("overrides", traps_work.overrides),

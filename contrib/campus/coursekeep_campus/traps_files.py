@@ -5,7 +5,7 @@ from __future__ import annotations
 from coursekeep_campus.builder import Builder
 from coursekeep_campus.content import Storage
 
-__all__ = ["folder_only", "locked_file", "login_page", "missing_bytes", "mixed_addresses", "twins"]
+__all__ = ["closed_folder", "folder_only", "locked_file", "login_page", "missing_bytes", "mixed_addresses", "twins"]
 
 HOSTILE = (
     "../../../etc/passwd",
@@ -65,6 +65,13 @@ def folder_only(builder: Builder) -> None:
     builder.file("hidden.txt", folder=hidden, folder_only=True, hidden=True)
     builder.file("handed in.txt", folder=work, folder_only=True)
     builder.file("empty.txt", b"")
+
+
+def closed_folder(builder: Builder) -> None:
+    """Keep a file in a folder that is listed, but may not be looked into."""
+    folder = builder.folder("Exam board", builder.content.folders[0])
+    builder.file("minutes.txt", folder=folder, folder_only=True)
+    builder.content.closed_folders.add(folder["id"])
 
 
 def mixed_addresses(builder: Builder) -> None:

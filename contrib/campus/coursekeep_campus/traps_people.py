@@ -27,7 +27,6 @@ def crowd(builder: Builder) -> None:
             id=6500 + number, name=f"Test Student {number:02d}", sortable_name=name, login="", test_student=True
         )
         builder.enroll(test, "StudentViewEnrollment")
-    builder.course.student_count += 130
 
 
 def enrollment_states(builder: Builder) -> None:

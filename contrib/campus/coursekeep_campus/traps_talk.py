@@ -40,7 +40,7 @@ def new_entries(builder: Builder) -> None:
 
 
 def _delete(topic: Topic, entry: Doc) -> None:
-    """Turn a reply into what Canvas leaves of it: a place in the tree, which the topic does not count."""
+    """Turn a reply into what Canvas leaves of it: a place in the tree, which it does not count."""
     topic.doc["discussion_subentry_count"] -= 1
     for name in ("message", "user_id", "rating_sum", "rating_count"):
         entry.pop(name, None)
@@ -87,7 +87,7 @@ def _group(builder: Builder, category: int, number: int, shell: Topic) -> None:
             "group_category_id": category,
             "context_type": "Course",
             "course_id": builder.course.id,
-            "members_count": len(members),
+            "members_count": len(members) - 1,
             "sis_group_id": None,
             "sis_import_id": None,
             "concluded": False,

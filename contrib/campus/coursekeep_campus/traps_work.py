@@ -77,6 +77,7 @@ def attempts(builder: Builder) -> None:
     ]
     answer = builder.file("remarks.txt", b"remarks\n", attached=True)
     comment(builder, work, "See the file", attachments=[answer.doc])
+    builder.file("remarks.mp3", b"ID3 made-up sound", attached=True, media_entry_id="m-made-up")
     media = {"media_id": "m-made-up", "media_type": "audio", "display_name": "remarks.mp3", "content-type": "audio/mp4"}
     media["url"] = f"{ORIGIN}/users/2/media_download?entryId=m-made-up&redirect=1&type=mp4"
     comment(builder, work, "This is a media comment.", media_comment=media)
