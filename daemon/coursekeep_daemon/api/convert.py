@@ -1,0 +1,86 @@
+"""Records of the store and the service, turned into answers of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coursekeep_daemon.api import models
+from coursekeep_daemon.runs.states import FINAL_ITEM, ItemStatus, RunStatus
+from coursekeep_daemon.service import Hold, Preview, PreviewRow
+from coursekeep_daemon.store import records
+
+__all__ = ["item_answer", "preview_answer", "run_answer"]
+
+#: what a list of runs shows of long parameters, such as the text of an uploaded CSV
+_MAX_TEXT = 200
+_MAX_LIST = 50
+
+
+def run_answer(run: records.Run, hold: Hold | None) -> models.Run:
+    """Return a run with its progress and what holds it."""
+    params, cut = _short(run.params)
+    return models.Run.model_validate(
+        {
+            **{name: getattr(run, name) for name in models.Run.model_fields if hasattr(run, name)},
+            "params": params,
+            "params_cut": cut,
+            "include": list(run.options.get("include", [])),
+            "exclude": list(run.options.get("exclude", [])),
+            "progress": _progress(run),
+            "hold": None if hold is None else models.Hold.model_validate(hold),
+        }
+    )
+
+
+def item_answer(item: records.Item, hold: Hold | None) -> models.Item:
+    """Return an item; a hold of its run is its own as long as it is queued."""
+    answer = models.Item.model_validate(item)
+    if item.status is ItemStatus.QUEUED and hold is not None:
+        return answer.model_copy(update={"hold": models.Hold.model_validate(hold)})
+    return answer
+
+
+def preview_answer(preview: Preview) -> models.Preview:
+    """Return what a run would take."""
+    return models.Preview(
+        rows=[_preview_row(row) for row in preview.rows],
+        counts={str(status): count for status, count in preview.counts.items()},
+        truncated=preview.truncated,
+    )
+
+
+def _preview_row(row: PreviewRow) -> models.PreviewRow:
+    course = row.course
+    return models.PreviewRow(
+        ref=row.ref,
+        course_id=None if course is None else course.id,
+        course_name=None if course is None else course.name,
+        course_code=None if course is None else course.code,
+        would=str(row.would),
+        reason=None if row.reason is None else str(row.reason),
+        detail=row.detail or None,
+    )
+
+
+def _progress(run: records.Run) -> models.Progress:
+    done = sum(count for status, count in run.counts.items() if status in FINAL_ITEM)
+    planned = run.status not in (RunStatus.QUEUED, RunStatus.PLANNING)
+    percent = None
+    if planned:
+        percent = round(100 * done / run.total, 1) if run.total else 100.0
+    return models.Progress(done=done, total=run.total, planned=planned, percent=percent)
+
+
+def _short(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Cut long texts and lists: a run of 200,000 ids must not make every list megabytes long."""
+    short: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, str):
+            short[name] = value[:_MAX_TEXT]
+        elif isinstance(value, (list, tuple)):
+            short[name] = list(value[:_MAX_LIST])
+        else:
+            short[name] = value
+    cut = any(isinstance(v, (str, list, tuple)) and len(short[k]) < len(v) for k, v in params.items())
+    return short, cut

@@ -1,0 +1,366 @@
+"""What the control API answers and takes: pydantic models, from which OpenAPI and the reference are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+
+__all__ = [
+    "CatalogueCourse",
+    "CheckReport",
+    "CheckStep",
+    "Health",
+    "Hold",
+    "Integration",
+    "Item",
+    "NewRun",
+    "NewSchedule",
+    "OnExisting",
+    "Package",
+    "PackageVersion",
+    "Plugin",
+    "Preview",
+    "PreviewRow",
+    "Progress",
+    "Ready",
+    "Run",
+    "Schedule",
+    "ScheduleChange",
+    "Term",
+    "TermsRefreshed",
+    "Verification",
+    "VerificationProblem",
+    "in_utc",
+]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC, so that it is written with `Z`."""
+    return moment.astimezone(UTC)
+
+
+Time = Annotated[datetime, AfterValidator(in_utc), WithJsonSchema({"type": "string", "format": "date-time"})]
+OnExisting = Literal["skip", "refresh"]
+
+
+class Answer(BaseModel):
+    """Base of answers: made from records by attribute."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Request(BaseModel):
+    """Base of request bodies: an unknown field is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Answer):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Ready(Answer):
+    """The daemon can work."""
+
+    ready: Literal[True] = True
+
+
+class Plugin(Answer):
+    """A plugin and its state."""
+
+    name: str
+    distribution: str | None = Field(None, description="Distribution that brings it.")
+    version: str | None = None
+    state: str = Field(description="enabled, disabled, failed or bad_settings.")
+    reason: str | None = Field(None, description="Why it is not enabled.")
+    traceback: str | None = Field(None, description="Where it failed to load: for whoever wrote it.")
+    connectors: list[str] = Field(default_factory=list, description="Connectors that it brings.")
+    sources: list[str] = Field(default_factory=list, description="Course sources that it brings.")
+
+
+class CheckStep(Answer):
+    """One step of a connector's check."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    remedy: str = Field("", description="What to do where the step failed.")
+
+
+class Integration(Answer):
+    """A configured LMS and how it stands."""
+
+    name: str
+    connector: str
+    source: Mapping[str, Any] = Field(description="Connector and address, without secrets.")
+    halted_reason: str | None = Field(None, description="Why nothing is archived until an operator acts.")
+    halted_at: Time | None = None
+    checked_at: Time | None = None
+    check_steps: list[CheckStep] = Field(default_factory=list, description="Steps of the last check.")
+    terms_refreshed_at: Time | None = None
+
+
+class CheckReport(Answer):
+    """What a check found. A halted integration goes on when every step is ok."""
+
+    ok: bool
+    steps: list[CheckStep]
+
+
+class Term(Answer):
+    """A term as last read from the LMS."""
+
+    id: str
+    name: str
+    sis_id: str | None = None
+    start_at: Time | None = None
+    end_at: Time | None = None
+
+
+class TermsRefreshed(Answer):
+    """How many terms the LMS has."""
+
+    count: int
+
+
+class Hold(Answer):
+    """What holds a run or item, so that it does not go on by itself."""
+
+    level: str = Field(description="all, integration, run, credentials, storage or lms.")
+    since: Time | None = None
+    reason: str = ""
+
+
+class Progress(Answer):
+    """How far a run is."""
+
+    done: int = Field(description="Items that need no more work.")
+    total: int = Field(description="Items so far; grows while the run is being planned.")
+    planned: bool = Field(description="Whether all courses of the run are known.")
+    percent: float | None = Field(description="Null until all courses are known.")
+
+
+class NewRun(Request):
+    """A request to archive courses."""
+
+    integration: str = Field(description="Name of the integration.", examples=["main"])
+    source: str = Field(description="Course source: terms, ids, search, end_date or csv.", examples=["ids"])
+    params: dict[str, Any] = Field(
+        default_factory=dict,
+        description='Parameters of the source: terms `{"terms": ["7"]}`, ids `{"ids": ["1", "sis:BIO-1"]}`, '
+        'search `{"text": "biology"}`, end_date `{"before": "2026-08-01"}`, csv `{"text": "course_id\\n1\\n"}`.',
+        examples=[{"ids": ["101", "102"]}],
+    )
+    on_existing: OnExisting = Field(
+        "skip", description="What to do with courses that have a package: skip them, or refresh (fetch and compare)."
+    )
+    note: str | None = Field(None, max_length=1000, description="For people.")
+    include: list[str] = Field(
+        default_factory=list, max_length=200, description="Take only courses whose name, code or SIS id matches one."
+    )
+    exclude: list[str] = Field(
+        default_factory=list, max_length=200, description="Leave out courses whose name, code or SIS id matches one."
+    )
+
+
+class Run(Answer):
+    """One request to archive courses, and how far it is."""
+
+    id: int
+    integration: str
+    source: str
+    params: Mapping[str, Any] = Field(description="Long texts and lists are cut: see `params_cut`.")
+    params_cut: bool = Field(False, description="Whether `params` shows only the beginning of something long.")
+    include: list[str] = Field(default_factory=list)
+    exclude: list[str] = Field(default_factory=list)
+    on_existing: str
+    status: RunStatus
+    reason: str | None = Field(None, description="Why it failed or was canceled.")
+    note: str | None = None
+    created_by: str = Field(description="Name of a token, or `schedule:NAME`.")
+    schedule: str | None = None
+    created_at: Time
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    counts: Mapping[ItemStatus, int] = Field(description="Items per status.")
+    total: int
+    gaps: int = Field(description="Gaps of all its items.")
+    progress: Progress
+    hold: Hold | None = Field(None, description="What holds it; null where nothing does.")
+    reimport_of: int | None = None
+
+
+class Item(Answer):
+    """One course within a run."""
+
+    id: int
+    run_id: int
+    integration: str
+    ref: str = Field(description="What was asked for.")
+    course_id: str | None = None
+    course_name: str | None = None
+    course_code: str | None = None
+    status: ItemStatus
+    reason: str | None = Field(None, description="A stable word for why it failed or was skipped.")
+    detail: str | None = Field(None, description="What happened and what to do, for people.")
+    attempts: int
+    gaps: int = Field(description="Parts of the course that could not be captured; the package names each.")
+    package_id: str | None = None
+    package_version: int | None = None
+    archived_in_run: int | None = Field(None, description="Run that archived it before, for `skipped`.")
+    reimported_by: int | None = None
+    reimport_of: int | None = None
+    not_before: Time | None = Field(None, description="When it is tried again, for `queued` after a failed attempt.")
+    created_at: Time
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    hold: Hold | None = Field(None, description="What holds it while it is queued; null where nothing does.")
+
+
+class PreviewRow(Answer):
+    """A course that a run would take, and what would become of it."""
+
+    ref: str
+    course_id: str | None = None
+    course_name: str | None = None
+    course_code: str | None = None
+    would: str = Field(description="queued, not_found, failed or skipped.")
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Preview(Answer):
+    """What a run would take now. Nothing was written."""
+
+    rows: list[PreviewRow]
+    counts: Mapping[str, int] = Field(description="Courses by what would become of them.")
+    truncated: bool = Field(description="Whether there are more courses than rows; `counts` covers the rows.")
+
+
+class _ScheduleFields(Request):
+    time_zone: str = Field("UTC", description="Time zone of `cron`, for example Europe/Berlin.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the source.")
+    ended_for: str | None = Field(
+        None, description="For source end_date, instead of a date: counted back from each tick.", examples=["6 months"]
+    )
+    ended_by: Literal["course", "term"] = Field("course", description="Whose end counts.")
+    include: list[str] = Field(default_factory=list, max_length=200)
+    exclude: list[str] = Field(default_factory=list, max_length=200)
+    on_existing: OnExisting = "skip"
+    enabled: bool = True
+
+
+class NewSchedule(_ScheduleFields):
+    """A rule that starts runs."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case letters, digits, - and _.")
+    integration: str
+    cron: str = Field(description="Minute, hour, day of month, month, day of week.", examples=["0 3 15 * *"])
+    source: str = "end_date"
+
+
+class ScheduleChange(Request):
+    """The fields of a schedule that change; those left out stay."""
+
+    integration: str | None = None
+    cron: str | None = None
+    time_zone: str | None = None
+    source: str | None = None
+    params: dict[str, Any] | None = None
+    ended_for: str | None = None
+    ended_by: Literal["course", "term"] | None = None
+    include: list[str] | None = Field(None, max_length=200)
+    exclude: list[str] | None = Field(None, max_length=200)
+    on_existing: OnExisting | None = None
+    enabled: bool | None = None
+
+
+class Schedule(Answer):
+    """A schedule, with its next tick."""
+
+    name: str
+    integration: str
+    cron: str
+    time_zone: str
+    source: str
+    params: Mapping[str, Any]
+    ended_for: str | None
+    ended_by: str
+    include: list[str]
+    exclude: list[str]
+    on_existing: str
+    enabled: bool
+    declared: bool = Field(description="Whether settings.toml declares it; such a schedule is edited there.")
+    created_by: str
+    created_at: Time
+    last_fired_at: Time | None = None
+    last_run_id: int | None = None
+    next_fire_at: Time | None = None
+
+
+class CatalogueCourse(Answer):
+    """A course as last seen in the LMS, with its newest package."""
+
+    id: int
+    integration: str
+    course_id: str
+    name: str
+    code: str | None
+    sis_id: str | None
+    term_name: str | None
+    ended_at: Time | None
+    url: str | None
+    seen_at: Time
+    package_id: str | None = Field(None, description="Null where the course was never archived.")
+    package_version: int | None = None
+
+
+class PackageVersion(Answer):
+    """One version of a package."""
+
+    package_id: str
+    version: int
+    integration: str
+    course_id: str
+    course_name: str
+    run_id: int | None
+    item_id: int | None
+    created_at: Time
+    path: str = Field(description="Path below the archive's root.")
+    payload_bytes: int
+    payload_files: int
+    gaps: int
+    completeness: str = Field(description="complete, or partial where there are gaps.")
+    verified_at: Time | None = None
+    valid: bool | None = Field(None, description="Outcome of the last verification; null before the first.")
+
+
+class Package(Answer):
+    """An archived course with all its versions, oldest first."""
+
+    package_id: str
+    versions: list[PackageVersion]
+
+
+class VerificationProblem(Answer):
+    """One thing that is wrong with a package."""
+
+    path: str
+    what: str
+
+
+class Verification(Answer):
+    """What a verification found. It read and hashed every byte."""
+
+    valid: bool
+    checked_files: int
+    checked_bytes: int
+    problems: list[VerificationProblem]

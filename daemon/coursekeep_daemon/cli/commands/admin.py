@@ -1,0 +1,139 @@
+"""`coursekeep token`, `db` and `config`: on the machine of the daemon, without asking it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.errors import CliError, told_as_cli_errors
+
+if TYPE_CHECKING:
+    from coursekeep_daemon.store import Store
+
+__all__ = ["register"]
+
+T = TypeVar("T")
+
+#: who acts, in the audit, when no token does
+_WHO = "cli"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    token = typer.Typer(help="Tokens for the API. Needs access to the daemon's database.", no_args_is_help=True)
+    app.add_typer(token, name="token")
+    command(token, "create", local=True)(token_create)
+    command(token, "list", local=True)(token_list)
+    command(token, "revoke", local=True)(token_revoke)
+    database = typer.Typer(help="The daemon's database.", no_args_is_help=True)
+    app.add_typer(database, name="db")
+    command(database, "upgrade", local=True)(db_upgrade)
+    config = typer.Typer(help="The settings.", no_args_is_help=True)
+    app.add_typer(config, name="config")
+    command(config, "show", local=True)(config_show)
+
+
+def token_create(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is; shown in runs and in the audit.")],
+    scope: Annotated[
+        Literal["read", "operate", "admin"], typer.Option("--scope", help="What it allows; each includes those before.")
+    ] = "read",
+) -> None:
+    """Make a token and print it last. It cannot be shown again: only its hash is stored."""
+
+    async def create(store: Store) -> tuple[Any, str]:
+        token, secret = await store.create_token(name, scope)
+        await store.audit(_WHO, "token.create", name, "done", {"scope": scope})
+        return token, secret
+
+    token, secret = _with_store(call, create)
+    if call.as_json:
+        call.print.data({"id": token.id, "name": token.name, "scope": token.scope, "token": secret})
+        return
+    call.print.say(f"token {name!r} with scope {scope}; keep it, it cannot be shown again:")
+    call.print.say(secret)
+
+
+def token_list(call: Call) -> None:
+    """List tokens, without their secrets."""
+    names = ("id", "name", "scope", "created_at", "last_used_at", "revoked_at")
+
+    async def read(store: Store) -> list[Any]:
+        return list(await store.tokens())
+
+    tokens = _with_store(call, read)
+    if call.as_json:
+        call.print.data({"items": [{name: getattr(token, name) for name in names} for token in tokens]})
+    else:
+        call.print.table(names, [[getattr(token, name) for name in names] for token in tokens])
+
+
+def token_revoke(call: Call, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Revoke a token. The daemon refuses it from the next request on."""
+
+    async def revoke(store: Store) -> bool:
+        revoked = await store.revoke_token(name)
+        await store.audit(_WHO, "token.revoke", name, "done" if revoked else "refused", {})
+        return revoked
+
+    if not _with_store(call, revoke):
+        raise CliError(f"there is no token {name!r} that could be revoked. `coursekeep token list` shows all.")
+    if call.as_json:
+        call.print.data({"revoked": name})
+    else:
+        call.print.say(f"token {name!r} revoked")
+
+
+def db_upgrade(call: Call) -> None:
+    """Bring the database to this release, making it where there is none. Harmless where nothing is due."""
+    from coursekeep_daemon.store import Store
+
+    url = call.settings.store.url
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    with told_as_cli_errors():
+        came_from = Store.upgrade(url)
+    if call.as_json:
+        call.print.data({"url": url, "from": came_from})
+    elif came_from is None:
+        call.print.say(f"{url}: nothing to do")
+    else:
+        call.print.say(f"{url}: upgraded (was: {came_from})")
+
+
+def config_show(call: Call) -> None:
+    """Show the settings in force, without secrets."""
+    settings = call.settings.redacted()
+    if call.as_json:
+        call.print.data(settings)
+        return
+    for key, value in _flat(settings):
+        call.print.say(f"{key} = {value!r}")
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
+    from coursekeep_daemon.store import Store
+
+    async def run() -> T:
+        store = Store(call.settings.store.url)
+        await store.start()
+        try:
+            return await work(store)
+        finally:
+            await store.stop()
+
+    with told_as_cli_errors():
+        return asyncio.run(run())

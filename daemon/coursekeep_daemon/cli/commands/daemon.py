@@ -1,0 +1,48 @@
+"""`coursekeep serve` and `coursekeep demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.errors import told_as_cli_errors
+
+__all__ = ["register"]
+
+_Folder = Annotated[
+    Path | None, typer.Option("--dir", help="Where archive and database go.", show_default="a temporary folder")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "demo", local=True)(demo)
+    command(app, "serve", local=True)(serve)
+
+
+def serve(call: Call) -> None:
+    """Run the daemon until it is stopped. SIGTERM or Ctrl-C finishes what is in flight within a bound."""
+    from coursekeep_daemon.cli import server
+    from coursekeep_daemon.logs import configure_logs
+
+    configure_logs(call.settings.daemon.log_level, call.settings.daemon.log_format)
+    with told_as_cli_errors():
+        server.serve(call.settings)
+
+
+def demo(
+    call: Call,
+    folder: _Folder = None,
+    stay: Annotated[bool, typer.Option("--serve", help="Keep everything running until Ctrl-C.")] = False,
+    oulad: Annotated[Path | None, typer.Option("--oulad", help="Folder of the OULAD data: real courses.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep a temporary folder.")] = False,
+) -> None:
+    """Archive the courses of a small made-up LMS, and show what becomes of each. Exits 0 where all is as it should."""
+    from coursekeep_daemon.demo import Options, run
+
+    code = run(Options(folder=folder, serve=stay, oulad=oulad, keep=keep, as_json=call.as_json))
+    if code:
+        raise typer.Exit(code)

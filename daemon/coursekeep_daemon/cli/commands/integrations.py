@@ -1,0 +1,123 @@
+"""`coursekeep check`, `plugins`, `integrations`, `terms` and `course`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD
+
+__all__ = ["register"]
+
+_Name = Annotated[str, typer.Argument(metavar="INTEGRATION")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "check")(check)
+    command(app, "plugins")(plugins)
+    command(app, "integrations")(integrations)
+    terms = typer.Typer(help="Terms of an LMS.", no_args_is_help=True)
+    app.add_typer(terms, name="terms")
+    command(terms, "list")(terms_list)
+    command(terms, "refresh")(terms_refresh)
+    courses = typer.Typer(help="The catalogue of courses.", no_args_is_help=True)
+    app.add_typer(courses, name="course")
+    command(courses, "list")(course_list)
+
+
+def check(
+    call: Call,
+    name: Annotated[str | None, typer.Argument(metavar="[INTEGRATION]", help="All without a name.")] = None,
+) -> None:
+    """Check whether an LMS can be reached and read. Exits 1 where a step fails."""
+    reports: dict[str, Any] = {}
+    with call.client() as client:
+        names = [name] if name else [each["name"] for each in client.get("/integrations")["items"]]
+        for each in names:
+            reports[each] = client.post(f"/integrations/{each}/check")
+    if call.as_json:
+        call.print.data(reports)
+    else:
+        call.print.table(
+            ("integration", "step", "ok", "detail", "what to do"),
+            [
+                (each, step["name"], "yes" if step["ok"] else "NO", step["detail"], step["remedy"])
+                for each, report in reports.items()
+                for step in report["steps"]
+            ],
+        )
+    if not all(report["ok"] for report in reports.values()):
+        raise typer.Exit(EXIT_NOT_GOOD)
+
+
+def plugins(call: Call) -> None:
+    """List plugins and their states. Exits 1 where one failed."""
+    with call.client() as client:
+        found = client.get("/plugins")["items"]
+    if call.as_json:
+        call.print.data({"items": found})
+    else:
+        names = ("name", "distribution", "version", "state", "reason")
+        call.print.table(names, [[plugin[name] for name in names] for plugin in found])
+    if any(plugin["state"] not in ("enabled", "disabled") for plugin in found):
+        raise typer.Exit(EXIT_NOT_GOOD)
+
+
+def integrations(call: Call) -> None:
+    """List the configured LMSs and how they stand."""
+    with call.client() as client:
+        found = client.get("/integrations")["items"]
+    if call.as_json:
+        call.print.data({"items": found})
+        return
+    call.print.table(
+        ("name", "connector", "address", "checked", "halted"),
+        [
+            (each["name"], each["connector"], each["source"].get("base_url"), each["checked_at"], each["halted_reason"])
+            for each in found
+        ],
+    )
+
+
+def terms_list(call: Call, name: _Name) -> None:
+    """List the terms as last read."""
+    with call.client() as client:
+        found = client.get(f"/integrations/{name}/terms")["items"]
+    if call.as_json:
+        call.print.data({"items": found})
+        return
+    names = ("id", "name", "sis_id", "start_at", "end_at")
+    call.print.table(names, [[term[field] for field in names] for term in found])
+
+
+def terms_refresh(call: Call, name: _Name) -> None:
+    """Read the terms from the LMS now."""
+    with call.client() as client:
+        answer = client.post(f"/integrations/{name}/terms/refresh")
+    if call.as_json:
+        call.print.data(answer)
+    else:
+        call.print.say(f"{name}: {answer['count']} terms")
+
+
+def course_list(
+    call: Call,
+    search: Annotated[str | None, typer.Option("--search", help="Text in name, code or SIS id.")] = None,
+    integration: Annotated[str | None, typer.Option("--integration", "-i", help="Only of this integration.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most entries to show.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="Show all entries.")] = False,
+) -> None:
+    """List the courses that the daemon has seen, each with its newest package."""
+    with call.client() as client:
+        found = client.entries("/courses", limit=None if every else limit, search=search, integration=integration)
+    if call.as_json:
+        call.print.data({"items": found})
+        return
+    names = ("integration", "course_id", "name", "code", "term_name", "ended_at", "package_id", "package_version")
+    call.print.table(
+        ("integration", "id", "name", "code", "term", "ended", "package", "version"),
+        [[course[name] for name in names] for course in found],
+    )

@@ -1,0 +1,71 @@
+"""The demo, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def _start(*arguments: str, tmp_path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "coursekeep_daemon", "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+
+
+def test_the_demo_shows_every_fate_and_valid_packages(tmp_path: Path) -> None:
+    """The demo ends with 0: every fate of a course and gaps are seen, and every judge finds all packages valid."""
+    process = _start("--json", "--dir", str(tmp_path / "demo"), tmp_path=tmp_path)
+    out, err = process.communicate(timeout=1800)
+
+    assert process.returncode == 0, out + err
+    report = json.loads(out.splitlines()[-1])
+    assert report["problems"] == []
+    counts = [each["run"]["counts"] for each in report["runs"]]
+    for fate in ("completed", "skipped", "not_found", "failed"):
+        assert sum(count[fate] for count in counts) > 0, fate
+    assert sum(each["run"]["gaps"] for each in report["runs"]) > 0
+    assert report["packages"] > 0
+    assert report["valid"] == dict.fromkeys(("coursekeep", "bagit", "ocfl-py"), report["packages"])
+    assert (tmp_path / "demo" / "archive" / "README.txt").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_broken_off_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal stops the campus and the daemon, and removes the temporary folder."""
+    process = _start(tmp_path=tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("run 1 "):
+            break
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    process.communicate(timeout=300)
+
+    assert process.returncode == 130
+    assert len(children) >= 2
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert list(tmp_path.glob("coursekeep-demo-*")) == []
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
+    """The demo does not write into a folder that holds something."""
+    (tmp_path / "mine").write_text("x")
+    process = _start("--dir", str(tmp_path), tmp_path=tmp_path)
+    _, err = process.communicate(timeout=120)
+
+    assert process.returncode == 2
+    assert "is not an empty folder" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
