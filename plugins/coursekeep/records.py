@@ -166,7 +166,7 @@ class RemoteFile:
 
     The framework streams it, compares size and digest where given, follows redirects without credentials on other
     hosts, and asks the connector for a fresh address (`Connector.refresh_file`) when the old one has expired. What
-    cannot be had becomes a gap of kind `files`.
+    cannot be had becomes a gap of kind `files`, as does a file without address: the LMS lists it, but withholds it.
     """
 
     #: what it belongs to, in the plural: `course`, `submissions`, `discussions`, `pages`
@@ -174,6 +174,7 @@ class RemoteFile:
     #: unique within the course over all groups
     id: str
     name: str
+    #: empty where the LMS gives none: the file is locked
     url: str
     auth: FileAuth = FileAuth.TOKEN
     #: bytes, as the LMS says; None or 0 where it does not know

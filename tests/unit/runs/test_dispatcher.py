@@ -1,0 +1,301 @@
+"""The dispatcher over a real store: fair, bounded, and careful with what it cannot write down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from fakes.scripted_lms import Script, ScriptedConnector
+from fakes.service_bench import eventually
+
+from coursekeep import RetryLater, StopRun
+from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.runs.backoff import Backoff
+from coursekeep_daemon.runs.dispatcher import Dispatcher
+from coursekeep_daemon.runs.holds import HoldLevel, Holds
+from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.store import Item, ItemPlan, ItemResult, Run, Store, StoreError
+
+NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
+
+
+class Archiving:
+    """Stands in for the archiver: notes the order, and waits at a gate."""
+
+    def __init__(self) -> None:
+        self.order: list[int] = []
+        self.gate = asyncio.Event()
+        self.most = 0
+        self.now = 0
+        self.answer: Callable[[Item], ItemResult] = lambda item: ItemResult(
+            item_id=item.id, status=ItemStatus.NOT_FOUND
+        )
+
+    async def archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
+        self.order.append(run.id)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await self.gate.wait()
+        finally:
+            self.now -= 1
+        return self.answer(item)
+
+
+class Telling:
+    """Stands in for hooks and plannings: notes what is told, and plans nothing."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, hook: str, **_: Any) -> None:
+        self.told.append(hook)
+
+    def begin(self, *_: Any) -> None:
+        return None
+
+    async def stop(self) -> None:
+        return None
+
+
+class Bench:
+    def __init__(self, store: Store, *, concurrency: int = 4, window: int = 4) -> None:
+        self.store = store
+        self.archiving = Archiving()
+        self.telling = Telling()
+        lms = Lms(name="main", id="main", connector=ScriptedConnector(Script()), courses_at_once=window)
+        self.holds = Holds(store, {"main": lms}, lambda: NOW)
+        self.dispatcher = Dispatcher(
+            store=store,
+            lmses={"main": lms},
+            engine=LocalEngine(concurrency),
+            plannings=self.telling,  # type: ignore[arg-type]
+            archiver=self.archiving,  # type: ignore[arg-type]
+            holds=self.holds,
+            hooks=self.telling,  # type: ignore[arg-type]
+            clock=lambda: datetime.now(UTC),
+            store_patience=Backoff(first=0.01, longest=0.01),
+        )
+
+    async def run(self, count: int) -> Run:
+        run, _ = await self.store.create_run(
+            integration="main", source="ids", params={}, on_existing="skip", note=None, created_by="tester"
+        )
+        await self.store.change_run(run.id, RunStatus.PLANNING)
+        await self.store.add_items(run.id, [ItemPlan(ref=str(n), course_id=str(n)) for n in range(count)])
+        return await self.store.change_run(run.id, RunStatus.PROCESSING)
+
+    async def now(self, run: Run) -> Run:
+        now = await self.store.run(run.id)
+        assert now is not None
+        return now
+
+    async def ended(self, run: Run) -> Run:
+        async def is_final() -> Run | None:
+            now = await self.now(run)
+            return now if now.finished_at else None
+
+        result: Run = await eventually(is_final)
+        return result
+
+
+@pytest.fixture
+def in_store(tmp_path: Path) -> Callable[[Callable[[Store], Awaitable[None]]], None]:
+    def start(test: Callable[[Store], Awaitable[None]]) -> None:
+        async def main() -> None:
+            url = f"sqlite:///{tmp_path}/store.db"
+            Store.upgrade(url)
+            async with Store(url) as store:
+                await store.sync_integrations([("main", "scripted", {})])
+                await test(store)
+
+        asyncio.run(main())
+
+    return start
+
+
+def test_runs_take_turns(in_store):
+    """With one slot, a run of many and a run of few alternate until the small one is done."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store, concurrency=1)
+        large, small = await bench.run(20), await bench.run(3)
+        bench.archiving.gate.set()
+        await bench.dispatcher.start()
+        await bench.ended(large)
+        await bench.dispatcher.stop(1)
+
+        assert bench.archiving.order[:6] == [large.id, small.id] * 3
+        assert (await bench.now(small)).status is RunStatus.COMPLETED
+
+    in_store(test)
+
+
+@pytest.mark.parametrize(("concurrency", "window", "most"), [(2, 4, 2), (4, 3, 3)])
+def test_no_more_courses_are_claimed_than_can_begin(in_store, concurrency, window, most):
+    """The process's bound and the integration's hold both; the rest stays queued, where a pause reaches it."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store, concurrency=concurrency, window=window)
+        run = await bench.run(10)
+        await bench.dispatcher.start()
+        await eventually(lambda: bench.archiving.now == most)
+        processing = (await bench.now(run)).counts[ItemStatus.PROCESSING]
+        bench.archiving.gate.set()
+        await bench.ended(run)
+        await bench.dispatcher.stop(1)
+
+        assert processing == most
+        assert bench.archiving.most == most
+
+    in_store(test)
+
+
+def test_a_stop_puts_back_what_it_breaks_off(in_store):
+    """After the time-out, items in flight are queued again with their attempts as they were."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        run = await bench.run(6)
+        await bench.dispatcher.start()
+        await eventually(lambda: bench.archiving.now == 4)
+        await bench.dispatcher.stop(0.01)
+        items = [item async for item in store.iter_items(run.id)]
+
+        assert {(item.status, item.attempts) for item in items} == {(ItemStatus.QUEUED, 0)}
+
+    in_store(test)
+
+
+def test_a_stop_lets_what_is_in_flight_finish(in_store):
+    """Within the time-out, courses in flight end as they would, and no new one begins."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        run = await bench.run(6)
+        await bench.dispatcher.start()
+        await eventually(lambda: bench.archiving.now == 4)
+        stopping = asyncio.create_task(bench.dispatcher.stop(30))
+        bench.archiving.gate.set()
+        await stopping
+
+        counts = (await bench.now(run)).counts
+        assert (counts[ItemStatus.NOT_FOUND], counts[ItemStatus.QUEUED]) == (4, 2)
+
+    in_store(test)
+
+
+def test_a_result_waits_for_the_database_to_come_back(in_store, monkeypatch):
+    """A write that fails is tried again until it is stored."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        run = await bench.run(1)
+        right, failures = store.finish_item, 3
+
+        async def fails(result: ItemResult) -> Item:
+            nonlocal failures
+            failures -= 1
+            if failures >= 0:
+                raise StoreError("the disk of the database is full")
+            return await right(result)
+
+        monkeypatch.setattr(store, "finish_item", fails)
+        bench.archiving.gate.set()
+        await bench.dispatcher.start()
+        ended = await bench.ended(run)
+        await bench.dispatcher.stop(1)
+
+        assert ended.counts[ItemStatus.NOT_FOUND] == 1
+
+    in_store(test)
+
+
+def test_stop_run_ends_the_run_and_cancels_what_is_queued(in_store):
+    """Where going on would do harm, the run fails with the connector's words."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store, concurrency=1)
+
+        def stops(item: Item) -> ItemResult:
+            raise StopRun("this account would lock up")
+
+        bench.archiving.answer = stops
+        bench.archiving.gate.set()
+        run = await bench.run(5)
+        await bench.dispatcher.start()
+        ended = await bench.ended(run)
+        await eventually(lambda: bench.dispatcher.in_flight == 0)
+        await bench.dispatcher.stop(1)
+
+        assert (ended.status, ended.reason) == (RunStatus.FAILED, "this account would lock up")
+        assert (ended.counts[ItemStatus.FAILED], ended.counts[ItemStatus.CANCELED]) == (1, 4)
+        assert bench.telling.told.count("run_finished") == 1
+
+    in_store(test)
+
+
+def test_a_run_that_a_dead_process_left_without_open_items_is_finished(in_store):
+    """The next start finishes it, though no item of it ends any more."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        run = await bench.run(1)
+        (item,) = await store.claim_items(run.id, limit=1, now=NOW)
+        await store.finish_item(ItemResult(item_id=item.id, status=ItemStatus.NOT_FOUND))
+        await bench.dispatcher.start()
+        ended = await bench.ended(run)
+        await bench.dispatcher.stop(1)
+
+        assert ended.status is RunStatus.COMPLETED
+        assert bench.telling.told == ["run_finished"]
+
+    in_store(test)
+
+
+def test_a_course_that_one_attempt_failed_does_not_hold_the_integration_long(in_store):
+    """An LMS that answers at once is released at once; one that does not stays held, and says since when."""
+
+    async def test(store: Store) -> None:
+        script = Script()
+        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
+        holds = Holds(store, {"main": lms}, lambda: NOW)
+        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+        run = await Bench(store).run(1)
+
+        script.terms = [RetryLater("down for maintenance")]
+        with structlog.testing.capture_logs() as events:
+            watch.lms_down(lms, RetryLater("503"))
+            watch.lms_down(lms, RetryLater("503"))
+            await eventually(lambda: script.asked.count("terms") > 2)
+            hold = holds.hold(run)
+            script.terms = []
+            await eventually(lambda: holds.hold(run) is None)
+        await watch.stop()
+
+        assert hold is not None
+        assert (hold.level, hold.since, hold.reason) == (HoldLevel.LMS, NOW, "down for maintenance")
+        assert [one["event"] for one in events] == ["lms_down", "lms_back"]
+
+    in_store(test)
+
+
+def test_a_run_of_an_integration_that_left_the_settings_says_so(in_store):
+    """It is held, not lost."""
+
+    async def test(store: Store) -> None:
+        run = await Bench(store).run(1)
+
+        hold = Holds(store, {}, lambda: NOW).hold(run)
+
+        assert hold is not None
+        assert "not in the settings" in hold.reason
+
+    in_store(test)

@@ -1,0 +1,167 @@
+"""The small parts of runs: engine, hooks, patterns, back-off, and the lock on the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from coursekeep import Course, SettingsError
+from coursekeep_daemon.lock import DataDirLock, DataDirLocked
+from coursekeep_daemon.runs.backoff import Backoff
+from coursekeep_daemon.runs.hooks import Hooks, plain
+from coursekeep_daemon.runs.patterns import Patterns
+from coursekeep_daemon.runs.states import ItemStatus
+from coursekeep_daemon.runs.waiting import wait_for_event
+from coursekeep_daemon.store import ItemPlan
+
+NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
+
+
+class Listening:
+    """Stands in for the registry."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def listens(self, hook: str) -> bool:
+        return hook != "run_started"
+
+    def call(self, hook: str, **arguments: Any) -> list[Any]:
+        self.heard.append((hook, arguments))
+        return []
+
+
+def test_plugins_are_told_in_order_and_before_the_stop():
+    """What was told before the stop arrives, as plain values; hooks that nobody has cost nothing."""
+
+    async def main() -> list[Any]:
+        registry = Listening()
+        hooks = Hooks(registry)  # type: ignore[arg-type]
+        await hooks.start()
+        for ref in ("1", "2"):
+            hooks.tell("course_archived", item=ItemPlan(ref=ref))  # type: ignore[arg-type]
+        hooks.tell("run_started", run=ItemPlan(ref="3"))  # type: ignore[arg-type]
+        await hooks.stop(10)
+        return registry.heard
+
+    heard = asyncio.run(main())
+
+    assert [(hook, told["item"]["ref"], told["item"]["status"]) for hook, told in heard] == [
+        ("course_archived", "1", "queued"),
+        ("course_archived", "2", "queued"),
+    ]
+
+
+def test_a_plugin_that_hangs_holds_up_nothing():
+    """When too much is waiting, an event is left out, and the log says so."""
+    hooks = Hooks(Listening(), most_waiting=1)  # type: ignore[arg-type]
+
+    with structlog.testing.capture_logs() as events:
+        hooks.tell("course_archived", item=ItemPlan(ref="1"))  # type: ignore[arg-type]
+        hooks.tell("course_archived", item=ItemPlan(ref="2"))  # type: ignore[arg-type]
+
+    assert [one["event"] for one in events] == ["hook_left_out"]
+
+
+def test_records_become_plain_values():
+    """Times are RFC 3339, enums their words, keys text."""
+    value = plain({ItemStatus.QUEUED: NOW, "list": (ItemPlan(ref="1"),)})
+
+    assert value["queued"] == "2026-05-20T12:00:00Z"
+    assert json.loads(json.dumps(value))["list"][0]["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "taken"),
+    [
+        ([], [], True),
+        ([], ["sandbox-*"], False),
+        (["SAND*"], [], True),
+        (["BIO*"], [], False),
+        (["*"], ["*law"], False),
+        (["sis-9"], [], True),
+    ],
+)
+def test_patterns_look_at_code_name_sis_id_and_account(include, exclude, taken):
+    """Any of the four suffices, whatever the case of its letters."""
+    sandbox = Course(id="1", name="Play", code="SANDBOX-1", sis_id="SIS-9", account_name="Faculty of Law")
+
+    assert Patterns(include=include, exclude=exclude).take(sandbox) is taken
+
+
+def test_waits_grow_up_to_a_bound_and_respect_what_the_lms_asks():
+    """Each wait is at most double the one before, with jitter; a longer wait that is asked for wins."""
+    backoff = Backoff(first=10, longest=60)
+
+    assert 5 <= backoff.seconds(1) <= 10
+    assert 30 <= backoff.seconds(50) <= 60
+    assert backoff.seconds(1, asked=600) == 600
+
+
+def test_a_wait_that_is_cancelled_with_its_event_is_cancelled():
+    """A loop that waits for an event can always be stopped, also when the event comes in the same turn."""
+
+    async def main() -> bool:
+        event = asyncio.Event()
+
+        async def loop() -> None:
+            while True:
+                event.clear()
+                await wait_for_event(event, 10)
+
+        task = asyncio.create_task(loop())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        event.set()
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        return task.cancelled()
+
+    assert asyncio.run(main())
+
+
+def test_the_lock_says_who_holds_it(tmp_path):
+    """A second taker is told process, host and time; after the release the lock is free."""
+    first, second = DataDirLock(tmp_path, lambda: NOW), DataDirLock(tmp_path, lambda: NOW)
+    first.acquire()
+    first.write(url="http://127.0.0.1:8350")
+
+    with pytest.raises(DataDirLocked, match=f"process {os.getpid()} on .*, since 2026-05-20T12:00:00"):
+        second.acquire()
+    assert json.loads((tmp_path / "daemon.lock").read_text())["url"] == "http://127.0.0.1:8350"
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_the_lock_of_a_dead_process_is_free(tmp_path):
+    """A kill leaves the file, but not the lock."""
+    code = (
+        "import os, signal, sys; from datetime import UTC, datetime; from pathlib import Path;"
+        "from coursekeep_daemon.lock import DataDirLock;"
+        "lock = DataDirLock(Path(sys.argv[1]), lambda: datetime.now(UTC)); lock.acquire();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+
+    assert "pid" in (tmp_path / "daemon.lock").read_text()
+    lock = DataDirLock(tmp_path, lambda: NOW)
+    lock.acquire()
+    lock.release()
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path):
+    """The error says which path and why."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match=r"daemon\.data_dir: .*file/data"):
+        DataDirLock(Path(tmp_path / "file" / "data"), lambda: NOW).acquire()
