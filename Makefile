@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench records lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -36,6 +36,9 @@ format: $(INSTALLED) ## format the code
 
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
+
+records: $(INSTALLED) ## write docs/reference/records.md from the models of the plugin API
+	$(BIN)/python docs/records_page.py > docs/reference/records.md
 
 lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
 	$(UV) lock --upgrade

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 import typer.main
+from records_page import records_reference
 
 import coursekeep
 from coursekeep import hookspecs
 from coursekeep_daemon.api import create_app
-from coursekeep_daemon.cli import app as cli
+from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.settings import Settings
 
@@ -35,7 +36,7 @@ def text(name: str) -> str:
 
 
 @cache
-def tests() -> str:
+def all_tests() -> str:
     """Return the source of all tests but this one."""
     files = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("contrib/*/tests/**/*.py")]
     return "\n".join(path.read_text(encoding="utf-8") for path in files if path != Path(__file__).resolve())
@@ -54,7 +55,7 @@ HOOKS = sorted(name for name in hookspecs.__all__ if hasattr(getattr(hookspecs, 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield every command of the command line with its path."""
-    command = command or typer.main.get_command(cli)
+    command = command or typer.main.get_command(make_app())
     for name, sub in getattr(command, "commands", {}).items():
         if getattr(sub, "commands", None):
             yield from commands(sub, (*path, name))
@@ -84,7 +85,7 @@ def test_every_hook_is_documented_and_tested(hook: str) -> None:
     """A hook stands in the reference, and some test uses it."""
     assert len(HOOKS) >= 6
     assert f"`{hook}" in text("hooks.md")
-    assert hook in tests()
+    assert hook in all_tests()
 
 
 @pytest.mark.parametrize("key", settings_keys())
@@ -96,7 +97,7 @@ def test_every_setting_is_documented_and_listed(key: str) -> None:
     assert f"`{name}`" in text("settings.md"), f"{key} is missing in docs/reference/settings.md"
     assert re.search(rf"^#? ?{name} = .*#", listed, re.MULTILINE), f"{key} is missing in settings.toml, or its comment"
     assert f"[{section}" in listed
-    assert name in tests(), f"no test names {key}"
+    assert name in all_tests(), f"no test names {key}"
 
 
 @pytest.mark.parametrize("path", [" ".join(path) for path, _ in commands()])
@@ -105,7 +106,9 @@ def test_every_command_is_documented_and_tested(path: str) -> None:
     spelled = '", "'.join(path.split())
 
     assert f"`coursekeep {path}" in text("cli.md")
-    assert f'"{spelled}"' in tests() or f"{path} " in tests() or f'"{path}"' in tests(), f"no test runs {path}"
+    assert f'"{spelled}"' in all_tests() or f"{path} " in all_tests() or f'"{path}"' in all_tests(), (
+        f"no test runs {path}"
+    )
 
 
 def test_every_command_says_what_it_does() -> None:
@@ -124,7 +127,7 @@ def test_every_route_is_documented_and_tested(method: str, path: str) -> None:
     called = re.sub(r"\{\w+\}", r"[^/\\s]+", called)
 
     assert f"{method} {short}" in text("api.md"), f"{method} {path} is missing in docs/reference/api.md"
-    assert re.search(rf"{called}[\"'?`\s]", tests()), f"no test calls {path}"
+    assert re.search(rf"{called}[\"'?`\s]", all_tests()), f"no test calls {path}"
 
 
 @pytest.mark.parametrize("word", [*ItemStatus, *RunStatus, *FailReason, *SkipReason, *coursekeep.GapReason])
@@ -135,8 +138,8 @@ def test_every_status_and_reason_is_explained(word: str) -> None:
 
 @pytest.mark.parametrize("kind", list(coursekeep.Kind))
 def test_every_kind_of_record_is_explained(kind: str) -> None:
-    """A kind stands in the package's reference."""
-    assert f"`{kind}" in text("package.md")
+    """A kind stands in the reference with every field of its model, and what the schema says of it."""
+    assert records_reference(coursekeep.Kind(kind)) in text("records.md"), "run `make records`"
 
 
 def test_exports_equal_all() -> None:
@@ -195,7 +198,7 @@ def command_lines() -> list[tuple[str, str]]:
 def test_command_lines_in_documents_are_understood(page: str, line: str) -> None:
     """A command line shown in a document is one that the program accepts."""
     words = [word for word in shlex.split(line) if not word.startswith("[")]
-    command: Any = typer.main.get_command(cli)
+    command: Any = typer.main.get_command(make_app())
     while getattr(command, "commands", None) and words:
         name = words.pop(0)
         assert name in command.commands, f"{page}: coursekeep {line}"

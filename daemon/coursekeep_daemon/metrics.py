@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from coursekeep_daemon.store import Item, ItemResult
@@ -30,12 +32,21 @@ class Metrics:
             registry=registry,
         )
         self._runs = Counter("coursekeep_runs_requested", "Runs requested.", ["integration"], registry=registry)
-        self.in_flight = Gauge("coursekeep_courses_in_flight", "Courses being archived now.", registry=registry)
-        self.storage_held = Gauge("coursekeep_storage_held", "1 while storage holds the work.", registry=registry)
-        self.halted = Gauge(
+        self._in_flight = Gauge("coursekeep_courses_in_flight", "Courses being archived now.", registry=registry)
+        self._storage_held = Gauge("coursekeep_storage_held", "1 while storage holds the work.", registry=registry)
+        self._held = Gauge(
             "coursekeep_integration_held", "1 while trouble holds an integration.", ["integration"], registry=registry
         )
         self.plugins = Gauge("coursekeep_plugins", "Plugins by state.", ["state"], registry=registry)
+
+    def watch(self, in_flight: Callable[[], int], storage_held: Callable[[], bool]) -> None:
+        """Have the work and the storage asked at every reading."""
+        self._in_flight.set_function(in_flight)
+        self._storage_held.set_function(storage_held)
+
+    def watch_integration(self, name: str, held: Callable[[], bool]) -> None:
+        """Have an integration asked at every reading whether trouble holds it."""
+        self._held.labels(name).set_function(held)
 
     def course_done(self, item: Item, result: ItemResult) -> None:
         """Count an item that an attempt has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.origin import close_match
-from coursekeep_daemon.package import Archive, VerifyReport
+from coursekeep_daemon.package import Archive, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.runs.archiver import Archiver, Rules
@@ -140,6 +141,11 @@ class Service:
     async def _start_archive(self) -> None:
         settings = self.settings.archive
         self.archive = Archive.open(settings.url, organization=settings.organization)
+        if not self.archive.exists and (await self.store.packages(limit=1)).items:
+            raise StorageUnavailable(
+                f"The store knows packages, but there is no archive at {self.archive.root}. Mount its disk, or correct "
+                "archive.url; nothing was written there."
+            )
         await asyncio.to_thread(self.archive.prepare)
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
@@ -193,6 +199,9 @@ class Service:
         )
         stack.push_async_callback(self._dispatcher.stop, timeout)
         await self._dispatcher.start()
+        self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self._holds.storage is not None)
+        for name in self.settings.integrations:
+            self.metrics.watch_integration(name, functools.partial(self._holds.troubled, name))
 
     def _rules(self) -> Rules:
         return Rules(
@@ -304,8 +313,9 @@ class Service:
         return await self.preview(await self._scheduled.next_request(name), limit=limit)
 
     async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
-        """Verify a package, and keep the outcome with each version. Raises `PackageError`."""
+        """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
         report = await asyncio.to_thread(self.archive.verify, package_id, version)
+        await asyncio.to_thread(self.archive.log_event, package_id, "fixity", report.to_json())
         for known in await self.store.package(package_id):
             if version in (None, known.version):
                 await self.store.record_verification(package_id, known.version, self.clock(), report.valid)

@@ -174,7 +174,7 @@ class RemoteFile:
     #: unique within the course over all groups
     id: str
     name: str
-    #: empty where the LMS gives none: the file is locked
+    #: empty where it is `withheld`
     url: str
     auth: FileAuth = FileAuth.TOKEN
     #: bytes, as the LMS says; None or 0 where it does not know

@@ -70,16 +70,21 @@ class Archive:
         name = to_line([integration_id, course_id]).decode().strip()
         return f"urn:uuid:{uuid.uuid5(_NAMESPACE, name)}"
 
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a storage root. A caller that knows of packages where there is none has the wrong
+        directory, perhaps the empty mount point of a disk that is away."""
+        return (self.root / ROOT_DECLARATION[0]).is_file()
+
     def prepare(self) -> bool:
         """Create the storage root or check it, finish interrupted commits and clear what was left half done.
 
-        Work that another process has in progress is left alone. Returns True where the root was created: a caller
-        that knows of packages then has the wrong directory, perhaps the empty mount point of a disk that is away.
+        Work that another process has in progress is left alone. Returns True where the root was created.
         Raises `StorageUnavailable`, `StorageFull`.
         """
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            new = not (self.root / ROOT_DECLARATION[0]).exists()
+            new = not self.exists
             if new:
                 self._create()
             self._check_root()
@@ -199,10 +204,9 @@ class Archive:
 
     def _check_present(self) -> None:
         """Refuse to take an unmounted disk for an archive without packages."""
-        name = ROOT_DECLARATION[0]
-        if not (self.root / name).is_file():
+        if not self.exists:
             raise StorageUnavailable(
-                f"There is no archive at {self.root} ({name} is missing). Check that its disk is mounted."
+                f"There is no archive at {self.root} ({ROOT_DECLARATION[0]} is missing). Check that its disk is mounted."
             )
 
     def _create(self) -> None:

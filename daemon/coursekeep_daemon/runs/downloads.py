@@ -94,8 +94,6 @@ class Downloads:
 
     async def _download(self, file: RemoteFile | NativeExport) -> None:
         """Try until the file is in the package, or raise `_Missing`. Each attempt begins with the first byte."""
-        if not file.url:
-            raise _Missing(GapReason.LOCKED, "the LMS lists the file, but gives no address for it")
         self._check_size(file.size)
         sizes: list[int] = []  # bytes received by each attempt that failed
         for attempt in range(1, self._limits.attempts + 1):

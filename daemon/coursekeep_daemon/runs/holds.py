@@ -78,6 +78,10 @@ class Holds:
             or self._lms.get(name)
         )
 
+    def troubled(self, name: str) -> bool:
+        """Tell whether an integration is held by trouble of its own: missing, halted, or its LMS is down."""
+        return self.missing(name) is not None or name in self._halts or name in self._lms
+
     def missing(self, name: str) -> Hold | None:
         """Return why an integration cannot be worked with in this process; None where it can."""
         if name in self._lmses:

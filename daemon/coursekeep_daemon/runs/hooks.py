@@ -40,9 +40,13 @@ class Hooks:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    def wanted(self, hook: str) -> bool:
+        """Tell whether some plugin listens to an event."""
+        return self._registry.listens(hook)
+
     def tell(self, hook: str, **arguments: Run | Item) -> None:
         """Note an event for the plugins and return at once."""
-        if not self._registry.listens(hook):
+        if not self.wanted(hook):
             return
         try:
             self._waiting.put_nowait((hook, {name: plain(record) for name, record in arguments.items()}))

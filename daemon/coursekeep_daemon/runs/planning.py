@@ -18,7 +18,7 @@ from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.hooks import Hooks
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.planner import Planner
-from coursekeep_daemon.runs.states import RunStatus
+from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.runs.watch import Watch
 from coursekeep_daemon.store import Conflict, Run, Store, StoreError
 
@@ -105,8 +105,17 @@ class Plannings:
             log.exception("planning_failed")
             await self._fail(run, f"the course source failed with {type(error).__name__}; the log has the traceback")
         else:
+            await self._tell_failed(run)
             run = await self._store.change_run(run.id, RunStatus.PROCESSING)
             log.info("run_planned", items=run.total)
+
+    async def _tell_failed(self, run: Run) -> None:
+        """Tell plugins of the courses that failed without an attempt: the LMS refused them when they were looked up."""
+        if not self._hooks.wanted("course_failed"):
+            return
+        async for item in self._store.iter_items(run.id, ItemStatus.FAILED):
+            if item.attempts == 0:
+                self._hooks.tell("course_failed", item=item)
 
     def _put_off(self, run: Run, asked: float | None) -> None:
         self._failures[run.id] += 1

@@ -298,6 +298,7 @@ def test_a_schedule_is_added_and_removed() -> None:
         ["terms", "list", "main"],
         ["course", "list"],
         ["package", "list"],
+        ["package", "show", PACKAGE],
         ["run", "list"],
         ["run", "preview", "--ids", "1"],
     ],
@@ -306,6 +307,7 @@ def test_reading_commands_print_tables_and_json(arguments: list[str]) -> None:
     """Every reading command prints something for people, and valid JSON with --json."""
 
     async def test(house: ApiHouse, cli: Cli) -> None:
+        await _package(house)
         for_people = await cli(*arguments)
         for_programs = await cli(*arguments, "--json")
 

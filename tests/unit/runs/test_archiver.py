@@ -17,6 +17,7 @@ from fakes.scripted_lms import Reply, Script, ScriptedConnector, course, person
 from coursekeep import (
     CredentialsNeeded,
     ForeignHost,
+    GapReason,
     MalformedAnswer,
     NativeExport,
     NoAccess,
@@ -404,7 +405,7 @@ def test_an_expired_address_is_refreshed(bench):
         (FILE, Reply(refuse=NotFound("gone")), "not_found"),
         (FILE, Reply(refuse=ForeignHost("elsewhere")), "malformed"),
         (FILE, Reply(b"<html>", content_type="text/html; charset=utf-8"), "wrong_content"),
-        (replace(FILE, url=""), Reply(b""), "locked"),
+        (replace(FILE, url="", withheld=GapReason.LOCKED), Reply(b""), "locked"),
         (replace(FILE, size=None), Reply(b"x" * 200), "too_large"),
         (replace(FILE, size=200), Reply(b"x" * 200), "too_large"),
         (replace(FILE, size=None), Reply(b"x", size=200), "too_large"),

@@ -34,6 +34,16 @@ def test_an_event_is_one_line_of_json_with_what_is_bound(stream):
     assert event["timestamp"].endswith("Z")
 
 
+def test_log_level_leaves_out_what_is_less_severe(stream):
+    """With `log_level` = error only errors are logged, by us and by libraries."""
+    configure_logs("error", "json", stream)
+    structlog.get_logger("x").info("small_thing")
+    logging.getLogger("lib").warning("small too")
+    structlog.get_logger("x").error("large_thing")
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["large_thing"]
+
+
 def test_what_libraries_log_takes_the_same_form(stream):
     """Events of the standard library come out as JSON too, redacted."""
     logging.getLogger("lib").warning("asked %s", "https://x.example/f?token=abc")

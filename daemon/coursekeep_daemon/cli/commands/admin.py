@@ -74,7 +74,9 @@ def token_list(call: Call) -> None:
         call.print.table(names, [[getattr(token, name) for name in names] for token in tokens])
 
 
-def token_revoke(call: Call, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+def token_revoke(
+    call: Call, name: Annotated[str, typer.Argument(metavar="NAME", help="Name that the token was made with.")]
+) -> None:
     """Revoke a token. The daemon refuses it from the next request on."""
 
     async def revoke(store: Store) -> bool:

@@ -11,7 +11,7 @@ from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD
 
 __all__ = ["register"]
 
-_Name = Annotated[str, typer.Argument(metavar="INTEGRATION")]
+_Name = Annotated[str, typer.Argument(metavar="INTEGRATION", help="Name of the integration in the settings.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -18,6 +18,7 @@ __all__ = ["print_preview", "register"]
 
 _GOOD = {RunStatus.QUEUED, RunStatus.PLANNING, RunStatus.PROCESSING, RunStatus.COMPLETED}
 
+_RunId = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
 _OfIntegration = Annotated[str | None, typer.Option("--integration", "-i", help="Only of this integration.")]
 _Limit = Annotated[int, typer.Option("--limit", min=1, help="Most entries to show.")]
 _All = Annotated[bool, typer.Option("--all", help="Show all entries.")]
@@ -103,7 +104,7 @@ def list_runs(
     )
 
 
-def show(call: Call, run_id: Annotated[int, typer.Argument(metavar="RUN")]) -> None:
+def show(call: Call, run_id: _RunId) -> None:
     """Show a run. Exits 1 where it ended with errors."""
     with call.client() as client:
         run = client.get(f"/runs/{run_id}")
@@ -118,7 +119,7 @@ def show(call: Call, run_id: Annotated[int, typer.Argument(metavar="RUN")]) -> N
 
 def items(
     call: Call,
-    run_id: Annotated[int, typer.Argument(metavar="RUN")],
+    run_id: _RunId,
     status: Annotated[ItemStatus | None, typer.Option("--status", help="Only items in this status.")] = None,
     limit: _Limit = 50,
     every: _All = False,
@@ -136,7 +137,7 @@ def items(
     )
 
 
-def watch_run(call: Call, run_id: Annotated[int, typer.Argument(metavar="RUN")]) -> None:
+def watch_run(call: Call, run_id: _RunId) -> None:
     """Follow a run until it ends, over restarts of the daemon. Exits 1 where it ends with errors."""
     _watch(call, run_id)
 

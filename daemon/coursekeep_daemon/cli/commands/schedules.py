@@ -12,7 +12,7 @@ from coursekeep_daemon.cli.options import OnExisting, Patterns, PatternsOut, spl
 
 __all__ = ["register"]
 
-_Name = Annotated[str, typer.Argument(metavar="NAME")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the schedule.")]
 
 
 def register(app: typer.Typer) -> None:
