@@ -205,8 +205,9 @@ class Archive:
     def _check_present(self) -> None:
         """Refuse to take an unmounted disk for an archive without packages."""
         if not self.exists:
+            name = ROOT_DECLARATION[0]
             raise StorageUnavailable(
-                f"There is no archive at {self.root} ({ROOT_DECLARATION[0]} is missing). Check that its disk is mounted."
+                f"There is no archive at {self.root} ({name} is missing). Check that its disk is mounted."
             )
 
     def _create(self) -> None:
