@@ -44,6 +44,8 @@ class _Desk:
         self.read_at = float("-inf")
         self.in_flight = 0
         self.last_served = 0
+        #: has courses that could begin, if there were a slot
+        self.waiting = False
 
     def look(self) -> None:
         """Have the store asked at once: there is a new run, or something was released."""
@@ -154,7 +156,7 @@ class Dispatcher:
     async def _claim(self, desk: _Desk, runs: Iterable[Run]) -> None:
         """Claim one item of each run in turn, beginning after the run that was served last."""
         turn = sorted(runs, key=lambda run: (run.id <= desk.last_served, run.id))
-        while turn and self._engine.free > 0 and desk.in_flight < desk.lms.courses_at_once:
+        while turn and desk.in_flight < desk.lms.courses_at_once and self._may_take_slot(desk):
             run = turn.pop(0)
             for item in await self._store.claim_items(run.id, limit=1, now=self._clock()):
                 desk.in_flight += 1
@@ -162,6 +164,15 @@ class Dispatcher:
                 self._working[item.id] = run
                 await self._engine.enqueue(item)
                 turn.append(run)
+        waited, desk.waiting = desk.waiting, bool(turn) and desk.in_flight < desk.lms.courses_at_once
+        if waited and not desk.waiting:
+            self._slot_is_free()  # which was kept for this integration
+
+    def _may_take_slot(self, desk: _Desk) -> bool:
+        """Leave the slots to integrations that have work and fewer courses in flight: none starves another."""
+        others = (other for other in self._desks.values() if other is not desk)
+        fewer = any(other.waiting and other.in_flight < desk.in_flight for other in others)
+        return self._engine.free > 0 and not fewer
 
     async def _work(self, item: Item) -> None:
         """Do one item, and write down what became of it; broken off, it goes back to the queue without a count."""

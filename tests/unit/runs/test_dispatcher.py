@@ -70,11 +70,14 @@ class Bench:
         self.store = store
         self.archiving = Archiving()
         self.telling = Telling()
-        lms = Lms(name="main", id="main", connector=ScriptedConnector(Script()), courses_at_once=window)
-        self.holds = Holds(store, {"main": lms}, lambda: NOW)
+        lmses = {
+            name: Lms(name=name, id=name, connector=ScriptedConnector(Script()), courses_at_once=window)
+            for name in ("main", "other")
+        }
+        self.holds = Holds(store, lmses, lambda: NOW)
         self.dispatcher = Dispatcher(
             store=store,
-            lmses={"main": lms},
+            lmses=lmses,
             engine=LocalEngine(concurrency),
             plannings=self.telling,  # type: ignore[arg-type]
             archiver=self.archiving,  # type: ignore[arg-type]
@@ -84,9 +87,9 @@ class Bench:
             store_patience=Backoff(first=0.01, longest=0.01),
         )
 
-    async def run(self, count: int) -> Run:
+    async def run(self, count: int, integration: str = "main") -> Run:
         run, _ = await self.store.create_run(
-            integration="main", source="ids", params={}, on_existing="skip", note=None, created_by="tester"
+            integration=integration, source="ids", params={}, on_existing="skip", note=None, created_by="tester"
         )
         await self.store.change_run(run.id, RunStatus.PLANNING)
         await self.store.add_items(run.id, [ItemPlan(ref=str(n), course_id=str(n)) for n in range(count)])
@@ -113,7 +116,7 @@ def in_store(tmp_path: Path) -> Callable[[Callable[[Store], Awaitable[None]]], N
             url = f"sqlite:///{tmp_path}/store.db"
             Store.upgrade(url)
             async with Store(url) as store:
-                await store.sync_integrations([("main", "scripted", {})])
+                await store.sync_integrations([("main", "scripted", {}), ("other", "scripted", {})])
                 await test(store)
 
         asyncio.run(main())
@@ -134,6 +137,27 @@ def test_runs_take_turns(in_store):
 
         assert bench.archiving.order[:6] == [large.id, small.id] * 3
         assert (await bench.now(small)).status is RunStatus.COMPLETED
+
+    in_store(test)
+
+
+def test_integrations_take_turns(in_store):
+    """An integration with many courses leaves every second slot to another one that has any."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store, concurrency=2)
+        large = await bench.run(40)
+        await bench.dispatcher.start()
+        await eventually(lambda: bench.archiving.now == 2)
+        small = await bench.run(5, "other")
+        bench.dispatcher.wake()
+        bench.archiving.gate.set()
+        await bench.ended(large)
+        await bench.dispatcher.stop(1)
+
+        order = bench.archiving.order
+        assert (await bench.now(small)).status is RunStatus.COMPLETED
+        assert max(index for index, run_id in enumerate(order) if run_id == small.id) < 2 + 3 * 5
 
     in_store(test)
 
