@@ -35,7 +35,7 @@ QUICK = RetryPolicy(attempts=4, wait=0.01, longest=0.05)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[CampusServer]:
-    with CampusServer(generated(seed=1, courses=12), throttle=False) as running:
+    with CampusServer(generated(seed=1, courses=40), throttle=False) as running:
         yield running
 
 

@@ -81,8 +81,7 @@ class Good(Connector[ConnectorSettings]):
         yield Expected(kind=Kind.PEOPLE, count=2)
         yield Gap(kind=Kind.PEOPLE, reason=GapReason.LOCKED, id="8")
         yield RemoteFile(group="course", id="4", name="moss.txt", url="http://lms.example/files/4")
-        yield RemoteFile(group="course", id="5", name="locked.txt", url="")
-        yield Gap(kind=Kind.FILES, reason=GapReason.LOCKED, id="5")
+        yield RemoteFile(group="course", id="5", name="locked.txt", url="", withheld=GapReason.LOCKED)
         yield Expected(kind=Kind.FILES, count=2)
         yield RawPage(endpoint="people", number=1, body=[{"id": 7}])
 
