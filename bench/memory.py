@@ -24,11 +24,11 @@ def peak_mb(daemon: DaemonProcess) -> float:
 
 def measure_big_file() -> Measurement:
     """Measure while archiving a course with a file of 1 GiB."""
-    with tempfile.TemporaryDirectory() as home, CampusProcess.running("--big-file", str(GIB)) as campus:
+    with tempfile.TemporaryDirectory() as home, CampusProcess.running("--large-file", str(GIB)) as campus:
         daemon = DaemonProcess(Path(home), campus.url, campus.tokens["admin"])
         with daemon.running():
             idle = peak_mb(daemon)
-            run = daemon.finished(daemon.start_run("ids", {"ids": [str(campus.courses["big_file"])]}), seconds=600)
+            run = daemon.finished(daemon.start_run("ids", {"ids": [str(campus.courses["large_file"])]}), seconds=600)
             assert run["counts"]["completed"] == 1, run
             peak = peak_mb(daemon)
     return Measurement(
