@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def _archive(daemon: DaemonProcess) -> tuple[dict[str, Any], float]:
     """Archive all ended courses; give the run and the seconds it took."""
     with daemon.running():
         start = time.perf_counter()
-        run = daemon.finished(daemon.start_run("end_date", {"before": "2026-01-01"}), seconds=600)
+        run = daemon.finished(
+            daemon.start_run("end_date", {"before": datetime.now(UTC).date().isoformat()}), seconds=600
+        )
         return run, time.perf_counter() - start
 
 

@@ -102,10 +102,12 @@ async def _rate(base: str, at_once: int, seconds: float) -> float:
         return done / (time.perf_counter() - start)
 
 
-def measure_requests(seconds: float = 6.0) -> list[Measurement]:
-    """Measure requests per second at 32 and 128 at once, beside what waiting alone would allow."""
+def measure_requests(times: int = 3, seconds: float = 3.0) -> list[Measurement]:
+    """Measure requests per second at 32 and 128 at once, beside the ideal rate; best of `times` each."""
+    rates = dict.fromkeys((32, 128), 0.0)
     with server() as base:
-        rates = {at_once: asyncio.run(_rate(base, at_once, seconds)) for at_once in (32, 128)}
+        for at_once in times * tuple(rates):  # in turns, so that what else the machine does meets both
+            rates[at_once] = max(rates[at_once], asyncio.run(_rate(base, at_once, seconds)))
     rows = [
         Measurement(
             what=f"HTTP, {at_once} requests at once",
