@@ -32,9 +32,11 @@ class Measurement:
         return self.value >= float(bound) if sign == ">=" else self.value <= float(bound)
 
 
-def show(rows: Sequence[Measurement]) -> None:
-    """Print the table of all measurements."""
-    table = Table("what", "measured", "beside", "value", "wanted", "", title="Coursekeep benchmarks, one run")
+def show(rows: Sequence[Measurement], caption: str) -> None:
+    """Print the table of all measurements, with a line about the machine."""
+    table = Table(
+        "what", "measured", "beside", "value", "wanted", "", title="Coursekeep benchmarks, one run", caption=caption
+    )
     for row in rows:
         value = f"{row.value:.2f}{row.unit}"
         table.add_row(
