@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from collections.abc import Callable
 
@@ -26,10 +28,13 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}\n")
         return 2
     rows: list[Measurement] = []
+    before = os.getloadavg()[0]
     for name in names or BENCHMARKS:
         sys.stderr.write(f"measuring {name} ...\n")
         rows += BENCHMARKS[name]()
-    show(rows)
+    # what others make the machine do lowers every rate, so it stands beside them
+    load = f"load average {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    show(rows, f"{os.cpu_count()} cores, {load}, {platform.system()}, Python {platform.python_version()}")
     return 0
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fakes.daemon_process import CampusProcess, DaemonProcess
@@ -14,31 +17,51 @@ from bench.table import Measurement
 
 __all__ = ["measure_campus"]
 
+AT_ONCE = 32
+
 
 def measure_campus() -> list[Measurement]:
-    """Measure courses per minute and requests per second, beside `curl --parallel 32` for the same addresses."""
-    with tempfile.TemporaryDirectory() as home, CampusProcess.running("--no-throttle") as campus:
-        extra = {"integrations.main": "max_concurrency = 32", "engine": "concurrency = 8"}
-        daemon = DaemonProcess(Path(home), campus.url, campus.tokens["admin"], extra)
-        with daemon.running():
-            start = time.perf_counter()
-            run = daemon.finished(daemon.start_run("end_date", {"before": "2026-01-01"}), seconds=600)
-            seconds = time.perf_counter() - start
+    """Measure courses per minute and requests per second, beside `curl --parallel 32` for the same addresses.
+
+    curl repeats what the daemon got by GET from the LMS, and nothing else: no files, no export is begun anew. The
+    campus has those answers at hand by then, so the ratio flatters curl.
+    """
+    with tempfile.TemporaryDirectory() as folder, CampusProcess.running("--no-throttle") as campus:
+        home = Path(folder)
+        extra = {"integrations.main": f"max_concurrency = {AT_ONCE}", "engine": "concurrency = 8"}
+        run, seconds = _archive(DaemonProcess(home, campus.url, campus.tokens["admin"], extra))
         paths = httpx.get(f"{campus.url}/campus/requests").raise_for_status().json()
-        config = Path(home) / "curl.txt"
-        config.write_text("".join(f'url = "{campus.url}{path}"\noutput = "/dev/null"\n' for path in paths))
-        header = f"Authorization: Bearer {campus.tokens['admin']}"
-        command = ["curl", "-s", "-g", "--parallel", "--parallel-max", "32", "-A", "bench/1", "-H", header]
-        start = time.perf_counter()
-        subprocess.run([*command, "--config", str(config)], check=True)
-        curl = time.perf_counter() - start
+        curl = _curl(campus, paths, home / "curl.txt")
     courses = run["counts"]["completed"]
     return [
         Measurement(
-            what=f"archiving the campus, {courses} courses, {len(paths)} requests",
-            measured=f"{courses * 60 / seconds:.0f} courses/min, {len(paths) / seconds:.0f} requests/s",
-            beside=f"curl --parallel 32: {len(paths) / curl:.0f} requests/s",
+            what=f"archiving the campus: {courses} courses, {len(paths):,} answers",
+            measured=f"{courses * 60 / seconds:.0f} courses/min, {len(paths) / seconds:.0f} answers/s",
+            beside=f"curl --parallel {AT_ONCE}: {len(paths) / curl:.0f} answers/s",
             value=curl / seconds,
-            wanted=">= 0.0",
         )
     ]
+
+
+def _archive(daemon: DaemonProcess) -> tuple[dict[str, Any], float]:
+    """Archive all ended courses; give the run and the seconds it took."""
+    with daemon.running():
+        start = time.perf_counter()
+        run = daemon.finished(
+            daemon.start_run("end_date", {"before": datetime.now(UTC).date().isoformat()}), seconds=600
+        )
+        return run, time.perf_counter() - start
+
+
+def _curl(campus: CampusProcess, paths: Sequence[str], config: Path) -> float:
+    """Give the seconds that curl takes for these paths; fails where it gets another answer than 200."""
+    config.write_text("".join(f'url = "{campus.url}{path}"\noutput = "/dev/null"\n' for path in paths))
+    header = f"Authorization: Bearer {campus.tokens['admin']}"
+    command = ["curl", "-s", "-g", "--parallel", "--parallel-max", str(AT_ONCE), "-A", "coursekeep-bench", "-H", header]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [*command, "-w", "%{http_code}\n", "--config", str(config)], check=True, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - start
+    assert done.stdout.split() == ["200"] * len(paths), "curl got other answers than the daemon"
+    return seconds

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 
 from bench.table import Measurement
-from coursekeep import ConnectorError, FileAuth, LmsClient, RetryPolicy
+from coursekeep import ALWAYS, ConnectorError, Course, FileAuth, LmsClient, RemoteFile, RetryPolicy
+from coursekeep_daemon.package import Archive, PackageContext
+from coursekeep_daemon.runs.downloads import Downloads, Limits
+from coursekeep_daemon.runs.staging import Staging
 
 __all__ = ["measure_downloads", "measure_requests"]
 
@@ -102,10 +106,12 @@ async def _rate(base: str, at_once: int, seconds: float) -> float:
         return done / (time.perf_counter() - start)
 
 
-def measure_requests(seconds: float = 6.0) -> list[Measurement]:
-    """Measure requests per second at 32 and 128 at once, beside what waiting alone would allow."""
+def measure_requests(times: int = 3, seconds: float = 3.0) -> list[Measurement]:
+    """Measure requests per second at 32 and 128 at once, beside the ideal rate; best of `times` each."""
+    rates = dict.fromkeys((32, 128), 0.0)
     with server() as base:
-        rates = {at_once: asyncio.run(_rate(base, at_once, seconds)) for at_once in (32, 128)}
+        for at_once in times * tuple(rates):  # in turns, so that what else the machine does meets both
+            rates[at_once] = max(rates[at_once], asyncio.run(_rate(base, at_once, seconds)))
     rows = [
         Measurement(
             what=f"HTTP, {at_once} requests at once",
@@ -128,20 +134,32 @@ def measure_requests(seconds: float = 6.0) -> list[Measurement]:
     ]
 
 
-async def _download(base: str, target: Path) -> float:
-    async with LmsClient(base, PlainDialect(), retry=RetryPolicy()) as client:
+async def _download(base: str, folder: Path) -> float:
+    """Give the seconds from asking for the file to its bytes lying, hashed, in the staging area of a package."""
+    archive = Archive(folder / "archive", organization="Example University")
+    archive.prepare()
+    context = PackageContext(
+        integration="main",
+        source={"connector": "canvas", "base_url": base},
+        organization="Example University",
+        software="Coursekeep",
+        run_id=1,
+        item_id=1,
+        started_at=datetime.now(UTC),
+    )
+    file = RemoteFile(group="course", id="1", name="file", url=f"{base}/file", size=FILE_BYTES, auth=FileAuth.TOKEN)
+    async with (
+        LmsClient(base, PlainDialect(), retry=RetryPolicy()) as client,
+        Staging(lambda: archive.writer(Course(id="1", name="Tidal Systems"), context, ALWAYS)) as staging,
+    ):
+        # of a connector, downloads need its client only
+        downloads = Downloads(cast(Any, SimpleNamespace(client=client)), staging, Limits(), give_up=True)
         start = time.perf_counter()
-        digest = hashlib.sha512()
-        with target.open("wb") as file:
-            async with client.download("/file", auth=FileAuth.TOKEN) as download:
-                async for chunk in download.chunks:
-                    await asyncio.to_thread(_keep, file, digest, chunk)
-        return time.perf_counter() - start
-
-
-def _keep(file: Any, digest: Any, chunk: bytes) -> None:
-    digest.update(chunk)
-    file.write(chunk)
+        async with asyncio.TaskGroup() as tasks:
+            await downloads.fetch(file, tasks)
+        seconds = time.perf_counter() - start
+        assert staging.writer.gaps == 0, "the file could not be had"
+        return seconds
 
 
 def measure_downloads(times: int = 3) -> list[Measurement]:
@@ -150,7 +168,7 @@ def measure_downloads(times: int = 3) -> list[Measurement]:
         target = Path(folder) / "file"
         ours, curls = [], []
         for _ in range(times):
-            ours.append(asyncio.run(_download(base, target)))
+            ours.append(asyncio.run(_download(base, Path(folder))))
             start = time.perf_counter()
             subprocess.run(["curl", "-s", "-o", str(target), f"{base}/file"], check=True)
             curls.append(time.perf_counter() - start)

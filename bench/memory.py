@@ -12,6 +12,8 @@ from bench.table import Measurement
 __all__ = ["measure_memory"]
 
 GIB = 1024**3
+#: the presentation with the most people (2,498), and the one with the most submissions (16,240)
+LARGEST = ("CCC 2014J", "FFF 2013J")
 
 
 def peak_mb(daemon: DaemonProcess) -> float:
@@ -24,11 +26,11 @@ def peak_mb(daemon: DaemonProcess) -> float:
 
 def measure_big_file() -> Measurement:
     """Measure while archiving a course with a file of 1 GiB."""
-    with tempfile.TemporaryDirectory() as home, CampusProcess.running("--big-file", str(GIB)) as campus:
+    with tempfile.TemporaryDirectory() as home, CampusProcess.running("--large-file", str(GIB)) as campus:
         daemon = DaemonProcess(Path(home), campus.url, campus.tokens["admin"])
         with daemon.running():
             idle = peak_mb(daemon)
-            run = daemon.finished(daemon.start_run("ids", {"ids": [str(campus.courses["big_file"])]}), seconds=600)
+            run = daemon.finished(daemon.start_run("ids", {"ids": [str(campus.courses["large_file"])]}), seconds=600)
             assert run["counts"]["completed"] == 1, run
             peak = peak_mb(daemon)
     return Measurement(
@@ -41,22 +43,23 @@ def measure_big_file() -> Measurement:
     )
 
 
-def measure_big_course() -> list[Measurement]:
-    """Measure while archiving the largest OULAD presentation, where the data is there."""
+def measure_big_courses() -> list[Measurement]:
+    """Measure while archiving the largest OULAD presentations, one after the other, where the data is there."""
     oulad = shared_data("oulad")
     if oulad is None:
         return []
     arguments = ("--oulad", str(oulad), "--no-throttle")
     with tempfile.TemporaryDirectory() as home, CampusProcess.running(*arguments) as campus:
-        daemon = DaemonProcess(Path(home), campus.url, campus.tokens["admin"], {"engine": "concurrency = 1"})
+        daemon = DaemonProcess(Path(home), campus.url, campus.tokens["admin"])
         with daemon.running():
             idle = peak_mb(daemon)
-            run = daemon.finished(daemon.start_run("search", {"text": "CCC 2014J"}), seconds=600)
-            assert run["counts"]["completed"] == 1, run
+            for course in LARGEST:
+                run = daemon.finished(daemon.start_run("search", {"text": course}), seconds=600)
+                assert run["counts"]["completed"] == 1, run
             peak = peak_mb(daemon)
     return [
         Measurement(
-            what="memory, the largest OULAD presentation",
+            what=f"memory, the largest OULAD presentations ({' and '.join(LARGEST)})",
             measured=f"{peak:.0f} MB",
             beside=f"idle {idle:.0f} MB",
             value=peak,
@@ -68,4 +71,4 @@ def measure_big_course() -> list[Measurement]:
 
 def measure_memory() -> list[Measurement]:
     """Measure both."""
-    return [measure_big_file(), *measure_big_course()]
+    return [measure_big_file(), *measure_big_courses()]

@@ -19,22 +19,32 @@ class Measurement:
     measured: str
     beside: str
     value: float
-    #: wanted: at least (`>=`) or at most (`<=`) so much
-    wanted: str
+    #: at least (`>=`) or at most (`<=`) so much; empty where the number stands for comparison only
+    wanted: str = ""
     unit: str = ""
 
     @property
     def good(self) -> bool:
+        """Whether the value is as wanted."""
+        if not self.wanted:
+            return True
         sign, bound = self.wanted.split()
         return self.value >= float(bound) if sign == ">=" else self.value <= float(bound)
 
 
-def show(rows: Sequence[Measurement]) -> None:
-    """Print the table of all measurements."""
-    table = Table("what", "measured", "beside", "value", "wanted", "", title="Coursekeep benchmarks, one run")
+def show(rows: Sequence[Measurement], caption: str) -> None:
+    """Print the table of all measurements, with a line about the machine."""
+    table = Table(
+        "what", "measured", "beside", "value", "wanted", "", title="Coursekeep benchmarks, one run", caption=caption
+    )
     for row in rows:
         value = f"{row.value:.2f}{row.unit}"
         table.add_row(
-            row.what, row.measured, row.beside, value, f"{row.wanted}{row.unit}", "" if row.good else "MISSED"
+            row.what,
+            row.measured,
+            row.beside,
+            value,
+            f"{row.wanted}{row.unit}" if row.wanted else "",
+            "" if row.good else "MISSED",
         )
     Console(width=160).print(table)

@@ -20,7 +20,7 @@ __all__ = ["Cartridge"]
 _FORM = (("export_type", "common_cartridge"), ("skip_notifications", "true"))
 _OVER = {"exported", "failed", "deleted"}
 #: seconds after which an export is looked at first; small courses are soon done, and the waits grow from there
-_FIRST_LOOK = 0.5
+_FIRST_LOOK = 0.1
 
 
 class Cartridge:

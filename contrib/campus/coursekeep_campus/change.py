@@ -45,7 +45,7 @@ def change_grade(campus: Campus, course_id: int, assignment_id: int, user_id: in
 def add_large_file(campus: Campus, course_id: int, size: int, name: str = "recording.mp4") -> StoredFile:
     """Put a file of any size into the root folder of a course; its bytes are made while they are sent.
 
-    Raises KeyError where there is no such course.
+    `known["large_file"]` names the course from then on. Raises KeyError where there is no such course.
     """
     course = campus.courses[course_id]
     content = course.content
@@ -57,6 +57,7 @@ def add_large_file(campus: Campus, course_id: int, size: int, name: str = "recor
     file = StoredFile(doc=doc, content=Bytes(length=size))
     content.files.append(file)
     root["files_count"] += 1
+    campus.known["large_file"] = course_id
     return file
 
 

@@ -37,6 +37,8 @@ class Control:
             return _answer(self._state.campus.known)
         if what == ("GET", "/campus/stats"):
             return _answer(self._stats())
+        if what == ("GET", "/campus/requests"):
+            return _answer(self._fetched(request.host))
         if what == ("DELETE", "/campus/faults"):
             self._faults.clear()
             return _answer({"faults": 0})
@@ -62,6 +64,15 @@ class Control:
             "file_bytes": stats.file_bytes,
             "faults_seen": self._faults.hits(),
         }
+
+    def _fetched(self, host: str) -> list[str]:
+        """Return the addresses of the LMS that were got with 200, repeated as often as that happened.
+
+        `host` is the name by which the LMS was asked just now, and tells its requests from those of the file storage.
+        """
+        return [
+            path for method, path, status, _, to in self._state.requests if (method, status, to) == ("GET", 200, host)
+        ]
 
     def _grade(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._state.version += 1

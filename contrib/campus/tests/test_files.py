@@ -231,6 +231,7 @@ def test_large_file(connect: Callable[..., httpx.Client]) -> None:
     """A large file is made while it is sent, and has exactly the size it says."""
     campus = generated(courses=5)
     add_large_file(campus, 101, 5_000_001)
+    assert campus.known["large_file"] == 101
     with CampusServer(campus, throttle=False) as server:
         client = connect(server)
         files = client.get("/api/v1/courses/101/files", params={"per_page": 100}).json()

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,8 @@ __all__ = ["Verdicts", "judge"]
 
 BAGIT = "bagit.py"
 OCFL = "ocfl-validate.py"
+#: packages that ocfl-py is given at once
+_BATCH = 10
 
 
 @dataclass(kw_only=True)
@@ -43,13 +45,16 @@ def judge(
     bagit, ocfl = _find(BAGIT), _find(OCFL)
     verdicts = Verdicts(total=len(packages))
     verdicts.valid = {"coursekeep": 0, "bagit": 0 if bagit else None, "ocfl-py": 0 if ocfl else None}
-    for package in packages:
-        _note(verdicts, "coursekeep", package, _ours(client, package))
-        if bagit:
-            _note(verdicts, "bagit", package, _by_bagit(bagit, client, package))
+    for start in range(0, len(packages), _BATCH):
+        batch = packages[start : start + _BATCH]
         if ocfl:
-            _note(verdicts, "ocfl-py", package, _run([sys.executable, ocfl, str(archive / package["path"])]))
-        advance()
+            for package, problem in _by_ocfl(ocfl, archive, batch):
+                _note(verdicts, "ocfl-py", package, problem)
+        for package in batch:
+            _note(verdicts, "coursekeep", package, _ours(client, package))
+            if bagit:
+                _note(verdicts, "bagit", package, _by_bagit(bagit, client, package))
+            advance()
     return verdicts
 
 
@@ -80,6 +85,16 @@ def _by_bagit(bagit: str, client: ApiClient, package: Mapping[str, Any]) -> str:
         if len(tops) != 1:
             return f"the zip holds {len(tops)} top folders instead of one"
         return _run([sys.executable, bagit, "--validate", "--quiet", str(tops[0])])
+
+
+def _by_ocfl(
+    ocfl: str, archive: Path, packages: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Have packages judged together, since ocfl-py takes longer to start than to judge; each alone where one is bad."""
+    paths = [str(archive / package["path"]) for package in packages]
+    good = not _run([sys.executable, ocfl, *paths])
+    for package, path in zip(packages, paths, strict=True):
+        yield package, "" if good else _run([sys.executable, ocfl, path])
 
 
 def _find(script: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,7 @@ def normalise(kind: Kind, record_id: str, data: Mapping[str, Any]) -> dict[str, 
         raise RecordRefused(f"{kind} {record_id}: {faults}") from None
 
 
+@cache  # every package holds them, and making one takes longer than writing the records of a small course
 def schema(kind: Kind) -> bytes:
     """Return the JSON Schema (draft 2020-12) that every line of a kind's file fulfils."""
     model = MODELS[kind]

@@ -1,8 +1,4 @@
-"""What the store's design is worth, as ratios measured in one run.
-
-`writer_ratio`: status changes through the one writer, beside one SQLModel async session per change. `listing_ratio`:
-the last page of a long list beside the first. Needs `aiosqlite` and `greenlet` for the session that is compared with.
-"""
+"""What the design of the store is worth: one writer beside a session per change, and how far lists carry."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,49 +18,71 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bench.table import Measurement
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store import ItemPlan, ItemResult, Store
 from coursekeep_daemon.store.items import items_scope
 from coursekeep_daemon.store.models import EventRow, ItemRow, RunCountRow
 from coursekeep_daemon.store.rows import make_cursor
 
-__all__ = ["listing_ratio", "writer_ratio"]
+__all__ = ["measure_lists", "measure_store", "measure_writer"]
 
 CALLERS = 32
 PAGE = 100
 REASON = "lms_unavailable"
 
 
-def writer_ratio(writer_changes: int = 64_000, session_changes: int = 3_200) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Status changes per second, and the seconds that all but one in a hundred of them stay below."""
+
+    per_second: float
+    p99: float
+
+    def __str__(self) -> str:
+        return f"{self.per_second:,.0f}/s, p99 {self.p99 * 1000:.1f} ms"
+
+
+def measure_store() -> list[Measurement]:
+    """Measure the writer and the lists."""
+    return [measure_writer(), *measure_lists()]
+
+
+def measure_writer(writer_changes: int = 64_000, session_changes: int = 1_600) -> Measurement:
     """Measure status changes per second: 32 callers, each awaiting the commit of its change before the next.
 
     A change is `processing -> failed`: the item, its run's counters and an event, in one transaction. Both sides run on
     the same tables with the same durability (WAL, an fsync for every commit).
     """
-    with tempfile.TemporaryDirectory() as directory:
-        url = f"sqlite:///{directory}/writer.db"
-        writer, writer_p99 = asyncio.run(_through_writer(url, writer_changes))
-        url = f"sqlite:///{directory}/session.db"
-        session, session_p99 = asyncio.run(_through_sessions(url, session_changes))
-    return {
-        "writer_per_second": round(writer),
-        "writer_p99_ms": round(writer_p99 * 1000, 2),
-        "session_per_second": round(session),
-        "session_p99_ms": round(session_p99 * 1000, 2),
-        "ratio": round(writer / session, 1),
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        writer = asyncio.run(_through_writer(f"sqlite:///{folder}/writer.db", writer_changes))
+        sessions = asyncio.run(_through_sessions(f"sqlite:///{folder}/session.db", session_changes))
+    return Measurement(
+        what=f"status changes through the writer, {CALLERS} callers",
+        measured=str(writer),
+        beside=f"a session per change: {sessions}",
+        value=writer.per_second / sessions.per_second,
+        wanted=">= 20",
+    )
 
 
-def listing_ratio(rows: int = 10_000_000, pages: int = 50) -> dict[str, float]:
-    """Measure reading 100 items of one run of so many: the first page beside the last, with and without a status."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "listing.db"
-        started = time.perf_counter()
+def measure_lists(rows: int = 10_000_000, pages: int = 50) -> list[Measurement]:
+    """Measure reading 100 items of one run of so many: the first page beside the last, all and failed ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "listing.db"
         run_id = asyncio.run(_make_run(f"sqlite:///{path}"))
         _fill(path, run_id, rows)
-        filled = time.perf_counter() - started
-        measured = asyncio.run(_list(f"sqlite:///{path}", run_id, rows, pages))
-    return {"rows": rows, "fill_seconds": round(filled, 1), **measured}
+        times = asyncio.run(_list(f"sqlite:///{path}", run_id, rows, pages))
+    return [
+        Measurement(
+            what=f"listing {PAGE} of {rows:,} items, {name}: last page",
+            measured=f"{last * 1000:.2f} ms",
+            beside=f"first page {first * 1000:.2f} ms",
+            value=last / first,
+            wanted="<= 2.0",
+        )
+        for name, (first, last) in times.items()
+    ]
 
 
 async def _make_run(url: str) -> int:
@@ -78,7 +97,7 @@ async def _make_run(url: str) -> int:
     return run.id
 
 
-async def _through_writer(url: str, changes: int) -> tuple[float, float]:
+async def _through_writer(url: str, changes: int) -> Rate:
     ids = iter(await _claimed(url, changes))
     async with Store(url) as store:
 
@@ -97,7 +116,7 @@ async def _claimed(url: str, number: int) -> list[int]:
     return [item.id for item in claimed]
 
 
-async def _through_sessions(url: str, changes: int) -> tuple[float, float]:
+async def _through_sessions(url: str, changes: int) -> Rate:
     ids = iter(await _claimed(url, changes))
     engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), pool_size=CALLERS)
     event.listen(engine.sync_engine, "connect", _prepare)
@@ -130,8 +149,8 @@ async def _change_in_session(engine: AsyncEngine, item_id: int) -> None:
         await session.commit()
 
 
-async def _measure(ids: Iterator[int], number: int, change: Callable[[int], Awaitable[None]]) -> tuple[float, float]:
-    """Give changes per second, and the time that all but one in a hundred stay below."""
+async def _measure(ids: Iterator[int], number: int, change: Callable[[int], Awaitable[None]]) -> Rate:
+    """Measure so many changes, made by `CALLERS` at once."""
     waited: list[float] = []
 
     async def caller() -> None:
@@ -144,7 +163,7 @@ async def _measure(ids: Iterator[int], number: int, change: Callable[[int], Awai
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
     seconds = time.perf_counter() - started
     assert len(waited) == number
-    return number / seconds, statistics.quantiles(waited, n=100)[98]
+    return Rate(per_second=number / seconds, p99=statistics.quantiles(waited, n=100)[98])
 
 
 def _fill(path: Path, run_id: int, rows: int) -> None:
@@ -164,18 +183,16 @@ def _fill(path: Path, run_id: int, rows: int) -> None:
     connection.close()
 
 
-async def _list(url: str, run_id: int, rows: int, pages: int) -> dict[str, float]:
-    measured: dict[str, float] = {}
+async def _list(url: str, run_id: int, rows: int, pages: int) -> dict[str, tuple[float, float]]:
+    """Give the seconds that the first and the last page take, by what is listed."""
+    times = {}
     async with Store(url) as store:
         for name, status, step in (("all", None, 1), ("failed", ItemStatus.FAILED, 100)):
             # ids are 1 to `rows`: the last page is what follows the 100 last ids of this list
             last_page = make_cursor(items_scope(run_id, status), rows - PAGE * step)
             first = await _time_pages(store, run_id, status, None, pages)
-            last = await _time_pages(store, run_id, status, last_page, pages)
-            measured[f"{name}_first_ms"] = round(first * 1000, 2)
-            measured[f"{name}_last_ms"] = round(last * 1000, 2)
-            measured[f"{name}_ratio"] = round(last / first, 2)
-    return measured
+            times[name] = (first, await _time_pages(store, run_id, status, last_page, pages))
+    return times
 
 
 async def _time_pages(store: Store, run_id: int, status: ItemStatus | None, cursor: str | None, times: int) -> float:
