@@ -14,6 +14,8 @@ from coursekeep_campus.state import State
 
 __all__ = ["Control"]
 
+_SEEN = ("method", "path", "status", "authorization", "host")
+
 
 class Control:
     """Answers the control routes, which no LMS has."""
@@ -37,6 +39,8 @@ class Control:
             return _answer(self._state.campus.known)
         if what == ("GET", "/campus/stats"):
             return _answer(self._stats())
+        if what == ("GET", "/campus/requests"):
+            return _answer([dict(zip(_SEEN, seen, strict=True)) for seen in self._state.requests])
         if what == ("DELETE", "/campus/faults"):
             self._faults.clear()
             return _answer({"faults": 0})

@@ -72,6 +72,8 @@ def test_requests_are_logged(campus: CampusServer, own: httpx.Client) -> None:
         ("GET", "/api/v1/users/self?a=b", 200, True, host),
         ("GET", "/api/v1/users/self", 401, False, host),
     ]
+    told = httpx.get(f"{campus.url}/campus/requests").json()
+    assert [tuple(one.values()) for one in told] == list(campus.requests)
 
 
 def test_late_grade(campus: CampusServer, own: httpx.Client) -> None:
