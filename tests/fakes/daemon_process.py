@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from coursekeep_daemon.store import Store
 
 __all__ = ["CampusProcess", "DaemonProcess", "shared_data", "wait_for"]
 
@@ -168,8 +171,7 @@ class DaemonProcess:
         if not self.settings.exists():
             self.write_settings()
         if not self.token:
-            self.cli("db", "upgrade")
-            self.token = self.cli("token", "create", "test", "--scope", "admin").stdout.split()[-1]
+            self.token = asyncio.run(self._first_token())
         self.url = ""
         known = self.home / "data" / "daemon.json"
         known.unlink(missing_ok=True)
@@ -181,6 +183,18 @@ class DaemonProcess:
                 stderr=log,
             )
         self.url = wait_for("the daemon to be ready", lambda: self._ready(known))
+
+    async def _first_token(self) -> str:
+        """Make the database and a token in this process: commands of their own would each take a second or more."""
+        url = f"sqlite:///{self.home}/data/coursekeep.db"
+        (self.home / "data").mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(Store.upgrade, url)
+        store = Store(url)
+        await store.start()
+        try:
+            return (await store.create_token("test", "admin"))[1]
+        finally:
+            await store.stop()
 
     def _ready(self, known: Path) -> str | None:
         assert self.process is not None

@@ -76,9 +76,7 @@ def daemon(campus: CampusProcess, tmp_path_factory: pytest.TempPathFactory) -> I
         ("sheet.csv", b"PK\x03\x04\x14\0\x06\0" + bytes(200), "CSV"),
     ],
 )
-def test_a_file_that_names_no_courses_is_refused(
-    daemon: DaemonProcess, name: str, content: bytes, says: str
-) -> None:
+def test_a_file_that_names_no_courses_is_refused(daemon: DaemonProcess, name: str, content: bytes, says: str) -> None:
     """The upload is answered with 422 and what is wrong with the file; there is no run."""
     before = daemon.get("/runs")
 
