@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 from fakes.daemon_process import CampusProcess, DaemonProcess
 
 from bench.table import Measurement
@@ -30,7 +29,7 @@ def measure_campus() -> list[Measurement]:
         home = Path(folder)
         extra = {"integrations.main": f"max_concurrency = {AT_ONCE}", "engine": "concurrency = 8"}
         run, seconds = _archive(DaemonProcess(home, campus.url, campus.tokens["admin"], extra))
-        paths = httpx.get(f"{campus.url}/campus/requests").raise_for_status().json()
+        paths = _fetched(campus)
         curl = _curl(campus, paths, home / "curl.txt")
     courses = run["counts"]["completed"]
     return [
@@ -51,6 +50,14 @@ def _archive(daemon: DaemonProcess) -> tuple[dict[str, Any], float]:
             daemon.start_run("end_date", {"before": datetime.now(UTC).date().isoformat()}), seconds=600
         )
         return run, time.perf_counter() - start
+
+
+def _fetched(campus: CampusProcess) -> list[str]:
+    """Give the addresses that the LMS answered with 200 to a GET; those of the file storage are not among them."""
+    host = campus.url.removeprefix("http://")
+    return [
+        one["path"] for one in campus.requests() if (one["method"], one["status"], one["host"]) == ("GET", 200, host)
+    ]
 
 
 def _curl(campus: CampusProcess, paths: Sequence[str], config: Path) -> float:

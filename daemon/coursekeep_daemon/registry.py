@@ -153,12 +153,9 @@ class Registry:
         self._records[key] = replace(self._records[key], connectors=taken, sources=taken_sources)
 
     def _record_of(self, entry_point: importlib.metadata.EntryPoint) -> tuple[str, PluginRecord]:
-        distribution = entry_point.dist
+        distribution, version = _distribution(entry_point)
         record = PluginRecord(
-            name=entry_point.name,
-            distribution=distribution.name if distribution else "",
-            version=distribution.version if distribution else "",
-            state=PluginState.ENABLED,
+            name=entry_point.name, distribution=distribution, version=version, state=PluginState.ENABLED
         )
         key = entry_point.name
         while key in self._records:  # two distributions may name their plugins alike
@@ -201,5 +198,16 @@ class Registry:
 
 def _order(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
     """Load what comes with Coursekeep first, so that nobody takes over a built-in connector's name by accident."""
-    distribution = entry_point.dist.name if entry_point.dist else "~"
+    distribution = _distribution(entry_point)[0] or "~"
     return distribution != hookspecs.PROJECT, distribution, entry_point.name
+
+
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Return name and version of what brought a plugin, empty where they are lost: a torn removal leaves such."""
+    if entry_point.dist is None:
+        return "", ""
+    try:
+        metadata = entry_point.dist.metadata
+        return (metadata["Name"], metadata["Version"]) if "Name" in metadata and "Version" in metadata else ("", "")
+    except Exception:  # noqa: BLE001  # plugin boundary: releases of Python differ in what they raise
+        return "", ""

@@ -94,9 +94,11 @@ class Service:
         async with AsyncExitStack() as stack:
             self._start_lock(stack)
             self._start_registry()
+            await self._open_integrations(stack)
+            self._read_schedules()
             await self._start_store(stack)
             await self._start_archive()
-            await self._start_integrations(stack)
+            await self._start_integrations()
             await self._start_watch(stack)
             await self._start_dispatcher(stack)
             await self._start_scheduler(stack)
@@ -148,8 +150,15 @@ class Service:
             )
         await asyncio.to_thread(self.archive.prepare)
 
-    async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self._lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+    async def _open_integrations(self, stack: AsyncExitStack) -> None:
+        """Read the settings of all connectors and open these. Nothing is made before: wrong settings change nothing."""
+        self._lmses, self._unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+
+    def _read_schedules(self) -> None:
+        self._declared = declared_schedules(self.settings, self.clock())
+        self._refreshes = self._term_refreshes()
+
+    async def _start_integrations(self) -> None:
         self._holds = Holds(self.store, self._lmses, self.clock)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -159,7 +168,7 @@ class Service:
             elif name not in known:
                 rows.append((name, settings.connector, {}))
         await self.store.sync_integrations(rows)
-        for name, reason in unusable.items():
+        for name, reason in self._unusable.items():
             self._holds.unusable(name, reason)
         await self._holds.refresh()
         self._questions = Questions(self.store, self._holds)
@@ -213,13 +222,13 @@ class Service:
         )
 
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
-        await self.store.sync_declared_schedules(declared_schedules(self.settings, self.clock()))
+        await self.store.sync_declared_schedules(self._declared)
         self._scheduled = ScheduledRuns(
             store=self.store, start_run=self._start_scheduled, check=self._check_request, clock=self.clock
         )
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
-        unchanged = await self.scheduler.start(await self.store.schedules(), self._term_refreshes())
+        unchanged = await self.scheduler.start(await self.store.schedules(), self._refreshes)
         self._in_background(self._scheduled.catch_up, unchanged)
 
     def _term_refreshes(self) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from coursekeep_daemon.store import Store
 
 __all__ = ["CampusProcess", "DaemonProcess", "shared_data", "wait_for"]
 
@@ -86,6 +89,15 @@ class CampusProcess:
         answer: dict[str, Any] = httpx.get(f"{self.url}/campus/stats").raise_for_status().json()
         return answer
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Return every request so far: method, path with query, status, whether it had Authorization, Host."""
+        answer: list[dict[str, Any]] = httpx.get(f"{self.url}/campus/requests").raise_for_status().json()
+        return answer
+
+    def touch(self, course: int | str, **change: Any) -> None:
+        """Change the state or the name of a course."""
+        httpx.post(f"{self.url}/campus/touch", json={"course": course, **change}).raise_for_status()
+
     def fault(self, **fault: Any) -> None:
         """Switch on one fault."""
         httpx.post(f"{self.url}/campus/faults", json=[fault]).raise_for_status()
@@ -104,6 +116,8 @@ class DaemonProcess:
     campus_token: str
     #: further lines of settings.toml by section: {"engine": "concurrency = 2"}
     extra: Mapping[str, str] = field(default_factory=dict)
+    #: further environment variables of daemon and commands
+    variables: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     url: str = ""
@@ -140,7 +154,8 @@ class DaemonProcess:
     def environment(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("COURSEKEEP_")}
         found = {"COURSEKEEP_URL": self.url, "COURSEKEEP_TOKEN": self.token}
-        return clean | {"CAMPUS_TOKEN": self.campus_token} | {key: value for key, value in found.items() if value}
+        found = {key: value for key, value in found.items() if value}
+        return {**clean, "CAMPUS_TOKEN": self.campus_token, **self.variables, **found}
 
     def cli(self, *arguments: str, check: bool = True, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run `coursekeep` with these settings; fails with its output where `check` and the exit code is not 0."""
@@ -156,8 +171,7 @@ class DaemonProcess:
         if not self.settings.exists():
             self.write_settings()
         if not self.token:
-            self.cli("db", "upgrade")
-            self.token = self.cli("token", "create", "test", "--scope", "admin").stdout.split()[-1]
+            self.token = asyncio.run(self._first_token())
         self.url = ""
         known = self.home / "data" / "daemon.json"
         known.unlink(missing_ok=True)
@@ -170,6 +184,18 @@ class DaemonProcess:
             )
         self.url = wait_for("the daemon to be ready", lambda: self._ready(known))
 
+    async def _first_token(self) -> str:
+        """Make the database and a token in this process: commands of their own would each take a second or more."""
+        url = f"sqlite:///{self.home}/data/coursekeep.db"
+        (self.home / "data").mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(Store.upgrade, url)
+        store = Store(url)
+        await store.start()
+        try:
+            return (await store.create_token("test", "admin"))[1]
+        finally:
+            await store.stop()
+
     def _ready(self, known: Path) -> str | None:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended:\n{self.log.read_text()[-4000:]}"
@@ -178,6 +204,36 @@ class DaemonProcess:
             return url if httpx.get(f"{url}/api/v1/ready").status_code == 200 else None
         except (OSError, ValueError, KeyError, httpx.TransportError):
             return None
+
+    def pid(self) -> int:
+        """Return the process id of the running daemon."""
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the daemon a signal."""
+        os.kill(self.pid(), number)
+
+    def exit_code(self, *, seconds: float = 60.0) -> int:
+        """Wait until the daemon has ended, and return its exit code."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the log's events of one name."""
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [line for line in found if line.get("event") == event]
+
+    def hold(self, run: int, level: str, *, seconds: float = 60.0) -> dict[str, Any]:
+        """Wait until something of this level holds a run, and return it."""
+
+        def held() -> dict[str, Any] | None:
+            found: dict[str, Any] | None = self.get(f"/runs/{run}")["hold"]
+            return found if found and found["level"] == level else None
+
+        result: dict[str, Any] = wait_for(f"run {run} to be held by {level}", held, seconds=seconds)
+        return result
 
     def kill(self) -> None:
         """End the daemon as a power cut would: SIGKILL, no farewell."""

@@ -14,6 +14,8 @@ from coursekeep_campus.state import State
 
 __all__ = ["Control"]
 
+_SEEN = ("method", "path", "status", "authorization", "host")
+
 
 class Control:
     """Answers the control routes, which no LMS has."""
@@ -38,7 +40,7 @@ class Control:
         if what == ("GET", "/campus/stats"):
             return _answer(self._stats())
         if what == ("GET", "/campus/requests"):
-            return _answer(self._fetched(request.host))
+            return _answer([dict(zip(_SEEN, seen, strict=True)) for seen in self._state.requests])
         if what == ("DELETE", "/campus/faults"):
             self._faults.clear()
             return _answer({"faults": 0})
@@ -64,15 +66,6 @@ class Control:
             "file_bytes": stats.file_bytes,
             "faults_seen": self._faults.hits(),
         }
-
-    def _fetched(self, host: str) -> list[str]:
-        """Return the addresses of the LMS that were got with 200, repeated as often as that happened.
-
-        `host` is the name by which the LMS was asked just now, and tells its requests from those of the file storage.
-        """
-        return [
-            path for method, path, status, _, to in self._state.requests if (method, status, to) == ("GET", 200, host)
-        ]
 
     def _grade(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._state.version += 1

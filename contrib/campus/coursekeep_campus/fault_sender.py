@@ -14,11 +14,9 @@ from coursekeep_campus.replies import Reply
 from coursekeep_campus.throttle import Throttle
 from coursekeep_campus.tokens import Tokens
 
-__all__ = ["FOREIGN", "Sender"]
+__all__ = ["Sender"]
 
-#: a host that does not exist: whoever follows a link there fails, and tells it nothing
-FOREIGN = "http://elsewhere.invalid"
-
+_BLANKS = b" " * (1 << 16)
 _HTML = "text/html; charset=utf-8"
 _SORRY = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Something broke</h1></body></html>"
 _NEXT = re.compile(r'<([^>]*)>; rel="next"')
@@ -45,7 +43,7 @@ class Sender:
         if kind is FaultKind.THROTTLE_429:
             return Throttle(status=429).refusal()
         if kind is FaultKind.FOREIGN_REDIRECT:
-            return Reply(b"", 302, {"location": f"{FOREIGN}/taken"}, _HTML)
+            return Reply(b"", 302, {"location": f"{fault.to}/taken"}, _HTML)
         if kind is FaultKind.TOKEN_EXPIRES_AFTER:
             return Tokens.expired().reply
         if kind is FaultKind.RESET:
@@ -59,6 +57,8 @@ class Sender:
                 return self._reset(request)
             if fault.kind is FaultKind.HANG:
                 await asyncio.sleep(fault.seconds)
+            if fault.kind is FaultKind.ENDLESS:
+                return await self._endless(request, reply.content_type)
             reply = _spoiled(reply, fault)
             if fault.kind in (FaultKind.TRUNCATED, FaultKind.SLOW, FaultKind.SHORT_FILE):
                 headers = {**reply.headers, "content-type": reply.content_type}
@@ -72,6 +72,8 @@ class Sender:
         """Send a body piece by piece; a fault may end it early or make it trickle."""
         if fault is not None and fault.kind is FaultKind.HANG:
             await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.kind is FaultKind.ENDLESS:
+            return await self._endless(request, headers["content-type"])
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = content.size
         await response.prepare(request)
@@ -93,6 +95,14 @@ class Sender:
         return response
 
     @staticmethod
+    async def _endless(request: web.BaseRequest, content_type: str) -> web.StreamResponse:
+        """Send blanks until the reader has had enough."""
+        response = web.StreamResponse(headers={"content-type": content_type})
+        await response.prepare(request)
+        while True:
+            await response.write(_BLANKS)
+
+    @staticmethod
     def _reset(request: web.BaseRequest) -> web.StreamResponse:
         if request.transport is not None:
             request.transport.abort()
@@ -110,7 +120,7 @@ def _spoiled(reply: Reply, fault: Fault) -> Reply:
         others = [part for part in link.split(",<") if 'rel="next"' not in part]
         reply.headers["link"] = ",<".join([*others, f'{here[1]}>; rel="next"'])
     elif fault.kind is FaultKind.FOREIGN_NEXT:
-        foreign = f'<{FOREIGN}/api/v1/stolen?page=2>; rel="next"'
+        foreign = f'<{fault.to}/api/v1/stolen?page=2>; rel="next"'
         reply.headers["link"] = (
             _NEXT.sub(foreign, link) if _NEXT.search(link) else ",".join(filter(None, (link, foreign)))
         )

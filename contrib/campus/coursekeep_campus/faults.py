@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Fault", "FaultKind", "Faults", "Host"]
+__all__ = ["FOREIGN", "Fault", "FaultKind", "Faults", "Host"]
+
+#: a host that does not exist: whoever follows a link there fails, and tells it nothing
+FOREIGN = "http://elsewhere.invalid"
 
 
 class Host(StrEnum):
@@ -30,6 +33,7 @@ class FaultKind(StrEnum):
 
     STATUS = "status"  # the answer is `status` with an HTML body
     RESET = "reset"  # the connection is cut instead of an answer
+    ENDLESS = "endless"  # a body without Content-Length and without end
     TRUNCATED = "truncated"  # half a body under the full Content-Length, then the connection ends
     HTML = "html"  # 200 with HTML where JSON is due
     SLOW = "slow"  # the body trickles over `seconds`
@@ -59,6 +63,8 @@ class Fault:
     after: int = 0
     seconds: float = 1.0
     host: Host | str = Host.ANY
+    #: where foreign pages and redirects lead
+    to: str = FOREIGN
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FaultKind(self.kind))

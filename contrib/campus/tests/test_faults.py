@@ -152,6 +152,25 @@ def test_foreign_redirect(campus: CampusServer, own: httpx.Client) -> None:
     assert own.get(PAGES).headers["location"].startswith("http://elsewhere.invalid/")
 
 
+@pytest.mark.parametrize("kind", ["foreign_next", "foreign_redirect"])
+def test_foreign_host_of_ones_own(campus: CampusServer, own: httpx.Client, kind: str) -> None:
+    """A test may say which foreign host links and redirects lead to, and listen there."""
+    campus.faults.add(Fault(match=ON_PAGES, kind=kind, to="http://127.0.0.1:9"))
+    answer = own.get(PAGES)
+
+    assert "http://127.0.0.1:9/" in answer.headers.get("link", "") + answer.headers.get("location", "")
+
+
+def test_endless(campus: CampusServer, own: httpx.Client) -> None:
+    """An answer may have neither Content-Length nor end."""
+    campus.faults.add(Fault(match=ON_PAGES, kind="endless"))
+    with own.stream("GET", PAGES) as answer:
+        blocks = [block for block, _ in zip(answer.iter_raw(), range(100), strict=False)]
+
+    assert "content-length" not in answer.headers
+    assert len(blocks) == 100
+
+
 def test_repeated_items(campus: CampusServer, own: httpx.Client) -> None:
     """Items may come twice, as when rows move while one pages."""
     once = own.get(PAGES).json()

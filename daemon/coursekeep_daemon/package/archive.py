@@ -119,6 +119,15 @@ class Archive:
         with storage_errors(place.directory):
             return objects.head(place.directory, place.path, inventory) if inventory is not None else None
 
+    def versions(self, object_id: str) -> list[Head]:
+        """Return every version of a package, the oldest first. Raises as `head`, and `NoSuchPackage`."""
+        inventory = self._existing(object_id)
+        place = self._place(object_id)
+        with storage_errors(place.directory):
+            return [
+                objects.head(place.directory, place.path, inventory, number) for number in sorted(inventory.versions)
+            ]
+
     def objects(self) -> Iterator[str]:
         """Yield the ids of all packages. One that cannot be read is left out; `verify_path` tells about it."""
         self._check_present()

@@ -28,10 +28,11 @@ def content_path(directory: Path, inventory: Inventory, version: int, path: str)
     return directory / inventory.content(digest)
 
 
-def head(directory: Path, path: str, inventory: Inventory) -> Head:
-    """Return the newest version. Raises `PackageDamaged` where its descriptions cannot be read."""
-    version = inventory.versions[inventory.head]
-    files = inventory.files(inventory.head)
+def head(directory: Path, path: str, inventory: Inventory, number: int | None = None) -> Head:
+    """Return a version, the newest by default. Raises `PackageDamaged` where its descriptions cannot be read."""
+    number = number or inventory.head
+    version = inventory.versions[number]
+    files = inventory.files(number)
     try:
         texts = [
             (directory / inventory.content(files[name])).read_bytes() for name in ("bag-info.txt", "data/course.json")
@@ -41,7 +42,7 @@ def head(directory: Path, path: str, inventory: Inventory) -> Head:
         octets, _, streams = info["payload-oxum"].partition(".")
         return Head(
             object_id=inventory.id,
-            version=inventory.head,
+            version=number,
             created_at=datetime.fromisoformat(version.created),
             message=version.message,
             path=path,
@@ -58,7 +59,7 @@ def head(directory: Path, path: str, inventory: Inventory) -> Head:
         )
     except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
         raise PackageDamaged(
-            f"Version {inventory.head} of the package at {directory} cannot be read: {error!r}. "
+            f"Version {number} of the package at {directory} cannot be read: {error!r}. "
             f"Check it with `coursekeep package verify`."
         ) from error
 

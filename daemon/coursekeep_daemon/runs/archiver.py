@@ -45,7 +45,7 @@ from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.staging import Staging
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
-from coursekeep_daemon.runs.versions import version_of
+from coursekeep_daemon.runs.versions import made_by, version_of
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.store import Item, ItemResult, Run
 
@@ -102,7 +102,7 @@ class Archiver:
         the course since this one was planned.
         """
         head = await asyncio.to_thread(self._archive.head, package_id)
-        if head is not None and (head.run_id, head.item_id) == (run.id, item.id):
+        if head is not None and made_by(head, run) and head.item_id == item.id:
             return self._completed(item, lms, head)
         if head is not None and run.on_existing == "skip" and head.source == lms.connector.describe():
             return ItemResult(

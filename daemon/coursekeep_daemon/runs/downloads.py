@@ -33,6 +33,8 @@ __all__ = ["Downloads", "Limits"]
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _UNKNOWN_TYPES = {"", "unknown/unknown", "application/octet-stream", "binary/octet-stream"}
+#: bytes that may come at least beyond what the LMS says of a file
+_BEYOND = 64 * 2**20
 _PAGE_TYPES = {"text/html", "application/xhtml+xml"}
 
 
@@ -120,7 +122,7 @@ class Downloads:
             self._check_size(download.size)
             sink = await self._begin(file)
             try:
-                await self._pump(download, sink)
+                await self._pump(download, sink, _most(file.size, download.size))
                 await self._staging.call(sink.finish)
             except BaseException:
                 sizes.append(sink.size)
@@ -133,7 +135,7 @@ class Downloads:
             return await call(writer.begin_file, file)
         return await call(writer.begin_export, file)
 
-    async def _pump(self, download: Download, sink: FileSink) -> None:
+    async def _pump(self, download: Download, sink: FileSink, most: int | None) -> None:
         """Write block after block; while one is hashed and written, the next is on its way."""
         writing: asyncio.Task[None] | None = None
         try:
@@ -141,6 +143,7 @@ class Downloads:
                 if writing is not None:
                     await writing
                     self._check_size(sink.size)
+                    _check_end(sink.size, most)
                 writing = asyncio.create_task(self._staging.call(sink.write, chunk))
         finally:
             if writing is not None:
@@ -189,6 +192,20 @@ class Downloads:
             raise error
         self.gave_up = True
         raise _Missing(GapReason.MALFORMED, f"the LMS could not deliver it: {error}") from error
+
+
+def _most(promised: int | None, announced: int | None) -> int | None:
+    """Return how many bytes may come before a file counts as one without end; None where nothing was promised.
+
+    Numbers beside a file may be wrong, so it may be far larger than they say; but it must not fill the storage.
+    """
+    known = [size for size in (promised, announced) if size is not None]
+    return max(2 * max(known), max(known) + _BEYOND) if known else None
+
+
+def _check_end(size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        raise _Missing(GapReason.WRONG_SIZE, f"broken off after {size:,} bytes: it is far larger than the LMS says")
 
 
 def _is_wrong_page(file: RemoteFile | NativeExport, download: Download) -> bool:

@@ -7,7 +7,7 @@ troubles of storage and LMS live here only, since the next start finds them out 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -130,11 +130,12 @@ class Holds:
         return self._storage
 
     def storage_trouble(self, reason: str) -> None:
-        """Hold everything until there is room in the archive. Logged once, not at every poll."""
+        """Hold everything until the archive can be written. Logged once; the last reason is shown."""
         if self._storage is None:
             log.error("storage_held", reason=reason)
             self._storage = Hold(level=HoldLevel.STORAGE, since=self._clock(), reason=reason)
             self._changed()
+        self._storage = replace(self._storage, reason=reason)
 
     def storage_fine(self) -> None:
         """Let everything go on: there is room again."""

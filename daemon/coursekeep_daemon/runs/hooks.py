@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -57,9 +58,23 @@ class Hooks:
         while True:
             hook, arguments = await self._waiting.get()
             try:
-                await asyncio.to_thread(self._registry.call, hook, **arguments)
+                await self._call(hook, arguments)
             finally:
                 self._waiting.task_done()
+
+    async def _call(self, hook: str, arguments: dict[str, Any]) -> None:
+        """Call a hook in a thread of its own, which does not keep the process alive where a plugin hangs in it."""
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def call() -> None:
+            try:
+                self._registry.call(hook, **arguments)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop was closed while the plugin was hanging
+                    loop.call_soon_threadsafe(told.set)
+
+        threading.Thread(target=call, name=f"hook {hook}", daemon=True).start()
+        await told.wait()
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +23,7 @@ from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.patterns import Patterns
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
-from coursekeep_daemon.runs.versions import version_of
+from coursekeep_daemon.runs.versions import made_by, version_of, without_run
 from coursekeep_daemon.store import ItemPlan, Run, Store
 
 __all__ = ["Planner", "Preview", "PreviewRow", "Request"]
@@ -152,30 +152,35 @@ class Planner:
             return
         await self._store.see_courses(run.integration, [one.course for one in chunk if one.course is not None])
         heads = await self._heads(lms, chunk)
-        await self._recover_versions(lms, chunk, heads)
+        await self._recover_versions(lms, heads.values())
         plans = [self._plan_of(selection, request, lms, heads) for selection in chunk]
         await self._store.add_items(run.id, [plan for plan in plans if plan is not None])
 
     async def _heads(self, lms: Lms, chunk: Sequence[Selection]) -> dict[str, Head]:
         """Return the newest packages of the courses. The archive is asked, not the store: it is the truth."""
 
-        def look() -> dict[str, Head]:
+        def look() -> list[Head]:
             ids = {one.course.id for one in chunk if one.course is not None}
-            heads = ((course_id, self._archive.head(self._archive.object_id(lms.id, course_id))) for course_id in ids)
-            return {course_id: head for course_id, head in heads if head is not None}
+            heads = (self._archive.head(self._archive.object_id(lms.id, course_id)) for course_id in ids)
+            return [head for head in heads if head is not None]
 
-        return await asyncio.to_thread(look)
+        return {head.course_id: head for head in await self._own(await asyncio.to_thread(look))}
 
-    async def _recover_versions(self, lms: Lms, chunk: Sequence[Selection], heads: Mapping[str, Head]) -> None:
-        """Record packages that the store does not know, because it was lost or the process died before it was told."""
-        for selection in chunk:
-            course = selection.course
-            if course is None or (head := heads.get(course.id)) is None:
-                continue
-            package_id = self._archive.object_id(lms.id, course.id)
-            known = {version.version for version in await self._store.package(package_id)}
-            if head.version not in known:
-                await self._store.record_version(version_of(head, lms.name))
+    async def _recover_versions(self, lms: Lms, heads: Iterable[Head]) -> None:
+        """Record versions that the store does not know, because it was lost or the process died before it was told."""
+        for head in heads:
+            known = {version.version for version in await self._store.package(head.object_id)}
+            if len(known) < head.version:
+                for version in await self._own(await asyncio.to_thread(self._archive.versions, head.object_id)):
+                    if version.version not in known:
+                        await self._store.record_version(version_of(version, lms.name))
+
+    async def _own(self, heads: Iterable[Head]) -> list[Head]:
+        """Return versions, each with its run only where this store has that run."""
+        heads = list(heads)
+        runs = {run_id: await self._store.run(run_id) for run_id in {head.run_id for head in heads} if run_id}
+        found = ((head, runs.get(head.run_id or 0)) for head in heads)
+        return [head if run is not None and made_by(head, run) else without_run(head) for head, run in found]
 
     def _plan_of(self, selection: Selection, request: Request, lms: Lms, heads: Mapping[str, Head]) -> ItemPlan | None:
         """Return the item of a selection; None where a pattern leaves its course out."""
