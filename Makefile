@@ -11,6 +11,8 @@ BENCH_ARGS ?=
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
+# without stored bytecode every start of the program takes seconds
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench records lock clean

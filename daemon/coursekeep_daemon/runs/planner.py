@@ -132,7 +132,7 @@ class Planner:
         self.check(request)
         source = self._registry.source(request.source)
         params = source.Params.model_validate(dict(request.params))
-        context = SourceContext(now=self._clock(), done=done)
+        context = SourceContext(now=self._clock(), done=done, concurrency=lms.connector.settings.max_concurrency)
         return source.select(lms.connector, params, context)
 
     async def _rows(self, request: Request, lms: Lms, chunk: Sequence[Selection]) -> list[PreviewRow]:
