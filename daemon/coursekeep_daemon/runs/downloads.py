@@ -199,7 +199,7 @@ def _most(promised: int | None, announced: int | None) -> int | None:
 
     Numbers beside a file may be wrong, so it may be far larger than they say; but it must not fill the storage.
     """
-    known = [size for size in (promised, announced) if size is not None]
+    known = [size for size in (promised, announced) if size]  # 0 is what an LMS says where it does not know
     return max(2 * max(known), max(known) + _BEYOND) if known else None
 
 
