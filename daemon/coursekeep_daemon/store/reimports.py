@@ -191,4 +191,5 @@ def _copy(tx: Transaction, new: Run, which: ColumnElement[bool]) -> int:
     source = select(*values.values()).where(which).order_by(item.c.id)
     tx.execute(insert(item).from_select(list(values), source))
     # counted, since drivers need not tell how many rows such an INSERT made
-    return tx.execute(select(func.count()).select_from(item).where(item.c.run_id == new.id)).scalar_one()
+    added: int = tx.execute(select(func.count()).select_from(item).where(item.c.run_id == new.id)).scalar_one()
+    return added
