@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Self
 import structlog
 
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
+from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
@@ -200,7 +201,7 @@ class Service:
                 clock=self.clock,
                 patience=self._patience.course,
             ),
-            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock),
+            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
             holds=self._holds,
             hooks=self._hooks,
             clock=self.clock,
@@ -208,6 +209,13 @@ class Service:
         )
         stack.push_async_callback(self._dispatcher.stop, timeout)
         await self._dispatcher.start()
+        self.control = Control(
+            self.store,
+            self._holds,
+            integrations=self.settings.integrations,
+            started=self._run_created,
+            ended=lambda run: self._hooks.tell("run_finished", run=run),
+        )
         self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self._holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self._holds.troubled, name))
@@ -282,9 +290,12 @@ class Service:
             idempotency_key=idempotency_key,
         )
         if created:
-            self.metrics.run_requested(request.integration)
-            self._dispatcher.wake()
+            self._run_created(run)
         return run, created
+
+    def _run_created(self, run: Run) -> None:
+        self.metrics.run_requested(run.integration)
+        self._dispatcher.wake()
 
     async def preview(self, request: RunRequest, *, limit: int = 1000) -> Preview:
         """Say what a run would take now; write nothing. Raises `BadRequest`, and what the connector raises."""
@@ -333,6 +344,10 @@ class Service:
     def hold(self, run: Run) -> Hold | None:
         """Return what holds a run; None where nothing does."""
         return self._holds.hold(run)
+
+    def pauses(self, integration: str, run: Run | None = None) -> list[Hold]:
+        """Return the pauses in force on an integration, or one of its runs, widest first."""
+        return self._holds.pauses(integration, run)
 
     async def refresh_holds(self) -> None:
         """Have pauses read again at once, after one was set or lifted."""

@@ -21,6 +21,8 @@ import uvicorn
 
 from coursekeep import CheckStep, Course
 from coursekeep_daemon.api import close_app, create_app
+from coursekeep_daemon.control import Control
+from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
@@ -35,6 +37,8 @@ class FakeService:
         self.scheduler = SimpleNamespace(next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC))
         self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
+        self.holds = Holds(store, {}, lambda: datetime.now(UTC))
+        self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}
         self.holding: Any = None
         self.asked: list[RunRequest] = []
@@ -46,6 +50,9 @@ class FakeService:
 
     def hold(self, run: Any) -> Any:
         return self.holding
+
+    def pauses(self, integration: str, run: Any = None) -> Any:
+        return self.holds.pauses(integration, run)
 
     async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None) -> Any:
         if self.raises:

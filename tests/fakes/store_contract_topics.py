@@ -97,16 +97,20 @@ class TopicContract:
         """A pause holds at its level until it is ended at the same level."""
 
         async def test(store: Store) -> None:
+            run = str((await new_run(store)).id)
             assert await store.pause(PauseLevel.ALL, "", "ann")
-            assert await store.pause(PauseLevel.RUN, "7", "ann")
-            assert not await store.pause(PauseLevel.RUN, "7", "bob")
+            assert await store.pause(PauseLevel.RUN, run, "ann")
+            assert not await store.pause(PauseLevel.RUN, run, "bob")
 
             assert [(p.level, p.target, p.by) for p in await store.pauses()] == [
                 (PauseLevel.ALL, "", "ann"),
-                (PauseLevel.RUN, "7", "ann"),
+                (PauseLevel.RUN, run, "ann"),
             ]
             assert await store.resume(PauseLevel.ALL, "")
-            assert not await store.resume(PauseLevel.INTEGRATION, "7")
+            assert not await store.resume(PauseLevel.INTEGRATION, run)
+            for level in (PauseLevel.RUN, PauseLevel.INTEGRATION):
+                with pytest.raises(NoSuchRecord):
+                    await store.pause(level, "77", "ann")
             for level, target in ((PauseLevel.ALL, "x"), (PauseLevel.RUN, ""), (PauseLevel.RUN, "x")):
                 with pytest.raises(ValueError, match="target"):
                     await store.pause(level, target, "ann")

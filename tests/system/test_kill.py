@@ -44,21 +44,18 @@ def test_killed_at_twenty_random_moments_every_course_ends_with_the_same_package
             undisturbed = calm.finished(calm.start_run(*request))
 
         killed = DaemonProcess(tmp_path / "killed", campus.url, token, {"engine": "max_attempts = 100"})
-        killed.start()
-        run = killed.start_run(*request)
-        kills = 0
-        while kills < KILLS:
-            assert killed.process is not None
-            with suppress(subprocess.TimeoutExpired):
-                killed.process.wait(dice.uniform(0.0, 2.0))
-            assert killed.get(f"/runs/{run}")["finished_at"] is None, f"the run ended before kill {kills + 1}"
-            killed.kill()
-            kills += 1
-            killed.start()
-        disturbed = killed.finished(run)
-        items = killed.items(run)
-        report = killed.cli("package", "verify", str(killed.archive), "--json")
-        killed.stop()
+        with killed.running():
+            run = killed.start_run(*request)
+            for kill in range(1, KILLS + 1):
+                assert killed.process is not None
+                with suppress(subprocess.TimeoutExpired):
+                    killed.process.wait(dice.uniform(0.0, 2.0))
+                assert killed.get(f"/runs/{run}")["finished_at"] is None, f"the run ended before kill {kill}"
+                killed.kill()
+                killed.start()
+            disturbed = killed.finished(run)
+            items = killed.items(run)
+            report = killed.cli("package", "verify", str(killed.archive), "--json")
 
     assert disturbed["counts"] == undisturbed["counts"]
     assert disturbed["counts"]["completed"] == len(payloads(calm.archive)) == len(campus.courses["ended"])

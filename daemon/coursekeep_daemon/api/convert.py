@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coursekeep_daemon.api import models
@@ -10,15 +10,17 @@ from coursekeep_daemon.runs.states import FINAL_ITEM, ItemStatus, RunStatus
 from coursekeep_daemon.service import Hold, Preview, PreviewRow
 from coursekeep_daemon.store import records
 
-__all__ = ["item_answer", "preview_answer", "run_answer"]
+__all__ = ["integration_answer", "item_answer", "preview_answer", "run_answer"]
 
 #: what a list of runs shows of long parameters, such as the text of an uploaded CSV
 _MAX_TEXT = 200
 _MAX_LIST = 50
 
 
-def run_answer(run: records.Run, hold: Hold | None) -> models.Run:
-    """Return a run with its progress and what holds it."""
+def run_answer(
+    run: records.Run, hold: Hold | None, *, pauses: Sequence[Hold] = (), reimports: Sequence[int] = ()
+) -> models.Run:
+    """Return a run with its progress, what holds it, and the runs that take failed items of it again."""
     params, cut = _short(run.params)
     return models.Run.model_validate(
         {
@@ -29,8 +31,16 @@ def run_answer(run: records.Run, hold: Hold | None) -> models.Run:
             "exclude": list(run.options.get("exclude", [])),
             "progress": _progress(run),
             "hold": None if hold is None else models.Hold.model_validate(hold),
+            "pauses": [models.Hold.model_validate(each) for each in pauses],
+            "reimports": list(reimports),
         }
     )
+
+
+def integration_answer(integration: records.Integration, pauses: Sequence[Hold]) -> models.Integration:
+    """Return an integration with the pauses in force on it."""
+    answer = models.Integration.model_validate(integration)
+    return answer.model_copy(update={"pauses": [models.Hold.model_validate(each) for each in pauses]})
 
 
 def item_answer(item: records.Item, hold: Hold | None) -> models.Item:

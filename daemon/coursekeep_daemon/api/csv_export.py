@@ -27,6 +27,8 @@ COLUMNS = (
     "package_version",
     "archived_in_run",
     "reimported_by",
+    "reimported_in_run",
+    "reimport_of",
     "created_at",
     "started_at",
     "finished_at",

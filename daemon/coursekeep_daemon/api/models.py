@@ -18,11 +18,13 @@ __all__ = [
     "Hold",
     "Integration",
     "Item",
+    "NewReimport",
     "NewRun",
     "NewSchedule",
     "OnExisting",
     "Package",
     "PackageVersion",
+    "Pause",
     "Plugin",
     "Preview",
     "PreviewRow",
@@ -86,6 +88,14 @@ class Plugin(Answer):
     sources: list[str] = Field(default_factory=list, description="Course sources that it brings.")
 
 
+class Hold(Answer):
+    """What holds a run or item, so that it does not go on by itself."""
+
+    level: str = Field(description="all, integration, run, credentials, storage or lms.")
+    since: Time | None = None
+    reason: str = ""
+
+
 class CheckStep(Answer):
     """One step of a connector's check."""
 
@@ -106,6 +116,7 @@ class Integration(Answer):
     checked_at: Time | None = None
     check_steps: list[CheckStep] = Field(default_factory=list, description="Steps of the last check.")
     terms_refreshed_at: Time | None = None
+    pauses: list[Hold] = Field(default_factory=list, description="Pauses of all and of this integration, in force.")
 
 
 class CheckReport(Answer):
@@ -131,12 +142,13 @@ class TermsRefreshed(Answer):
     count: int
 
 
-class Hold(Answer):
-    """What holds a run or item, so that it does not go on by itself."""
+class Pause(Answer):
+    """A pause in force."""
 
-    level: str = Field(description="all, integration, run, credentials, storage or lms.")
-    since: Time | None = None
-    reason: str = ""
+    level: str = Field(description="all, integration or run.")
+    target: str = Field(description="Name of the integration or number of the run; empty for all.")
+    by: str = Field(description="Who paused it.")
+    at: Time
 
 
 class Progress(Answer):
@@ -171,12 +183,21 @@ class NewRun(Request):
     )
 
 
+class NewReimport(Request):
+    """Which failed items of a run to take again."""
+
+    items: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, min_length=1, max_length=10_000, description="Ids of failed items; all that failed where left out."
+    )
+    note: str | None = Field(None, max_length=1000, description="For people.")
+
+
 class Run(Answer):
     """One request to archive courses, and how far it is."""
 
     id: int
     integration: str
-    source: str
+    source: str = Field(description="Course source, or `reimport`.")
     params: Mapping[str, Any] = Field(description="Long texts and lists are cut: see `params_cut`.")
     params_cut: bool = Field(False, description="Whether `params` shows only the beginning of something long.")
     include: list[str] = Field(default_factory=list)
@@ -195,7 +216,11 @@ class Run(Answer):
     gaps: int = Field(description="Gaps of all its items.")
     progress: Progress
     hold: Hold | None = Field(None, description="What holds it; null where nothing does.")
-    reimport_of: int | None = None
+    pauses: list[Hold] = Field(
+        default_factory=list, description="Every pause in force on it, widest first; each is resumed at its own level."
+    )
+    reimport_of: int | None = Field(None, description="Run whose failed items this one takes again.")
+    reimports: list[int] = Field(default_factory=list, description="Runs that take failed items of this one again.")
 
 
 class Item(Answer):
@@ -216,8 +241,9 @@ class Item(Answer):
     package_id: str | None = None
     package_version: int | None = None
     archived_in_run: int | None = Field(None, description="Run that archived it before, for `skipped`.")
-    reimported_by: int | None = None
-    reimport_of: int | None = None
+    reimported_by: int | None = Field(None, description="Item that archived the course, for `failed_reimported`.")
+    reimported_in_run: int | None = Field(None, description="Run of that item.")
+    reimport_of: int | None = Field(None, description="Failed item that this one takes again.")
     not_before: Time | None = Field(None, description="When it is tried again, for `queued` after a failed attempt.")
     created_at: Time
     started_at: Time | None = None

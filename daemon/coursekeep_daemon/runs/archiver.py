@@ -8,8 +8,9 @@ Only `StopRun` and cancellation leave `archive` as exceptions.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,8 +26,10 @@ from coursekeep import (
     NativeExport,
     NoAccess,
     NotFound,
+    Outcome,
     RemoteFile,
     RetryLater,
+    Selection,
     StopRun,
 )
 from coursekeep_daemon.package import (
@@ -49,9 +52,12 @@ from coursekeep_daemon.runs.versions import made_by, version_of
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.store import Item, ItemResult, Run
 
-__all__ = ["Archiver", "Rules"]
+__all__ = ["Archiver", "Find", "Rules"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+Find = Callable[[str, Lms], Awaitable[Selection]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +75,10 @@ class Rules:
 class Archiver:
     """Archives courses. One object serves all integrations."""
 
-    def __init__(self, archive: Archive, watch: Watch, rules: Rules, clock: Clock) -> None:
+    def __init__(self, archive: Archive, watch: Watch, rules: Rules, clock: Clock, find: Find) -> None:
+        """Take what is needed; `find` looks up a course that an item knows only by what was asked for."""
         self._archive = archive
+        self._find = find
         self._watch = watch
         self._rules = rules
         self._clock = clock
@@ -79,13 +87,10 @@ class Archiver:
 
     async def archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
         """Take one course into its package and say what became of it. Raises `StopRun` where the run must end."""
-        if item.course_id is None:
-            raise ValueError(f"item {item.id} has no course; the planner settles those")
-        package_id = self._archive.object_id(lms.id, item.course_id)
-        lock = self._locks.setdefault(package_id, asyncio.Lock())
         try:
-            async with lock:
-                return await self._settled(item, run, lms, package_id) or await self._attempt(item, run, lms)
+            if item.course_id is None:
+                return await self._find_and_archive(item, run, lms)
+            return await self._archive_known(item, run, lms, item.course_id)
         except StopRun:
             raise
         except ConnectorError as error:
@@ -94,6 +99,24 @@ class Archiver:
             return self._after_package(item, error)
         except Exception as error:  # noqa: BLE001  # plugin boundary: a connector may raise anything
             return self._after_fault(item, error)
+
+    async def _find_and_archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
+        """Archive a course that could not be read when it was first looked up: a reimport may know no more of it."""
+        selection = await self._find(item.ref, lms)
+        course, detail = selection.course, selection.detail or None
+        if selection.outcome is Outcome.NO_ACCESS:
+            return ItemResult(item_id=item.id, status=ItemStatus.FAILED, reason=FailReason.NO_ACCESS, detail=detail)
+        if selection.outcome is Outcome.EXCLUDED:
+            return ItemResult(item_id=item.id, status=ItemStatus.SKIPPED, reason=SkipReason.EXCLUDED, detail=detail)
+        if course is None:
+            return ItemResult(item_id=item.id, status=ItemStatus.NOT_FOUND, detail=detail)
+        known = replace(item, course_id=course.id, course_name=course.name, course_code=course.code)
+        return replace(await self._archive_known(known, run, lms, course.id), found=course)
+
+    async def _archive_known(self, item: Item, run: Run, lms: Lms, course_id: str) -> ItemResult:
+        package_id = self._archive.object_id(lms.id, course_id)
+        async with self._locks.setdefault(package_id, asyncio.Lock()):
+            return await self._settled(item, run, lms, package_id) or await self._attempt(item, run, lms)
 
     async def _settled(self, item: Item, run: Run, lms: Lms, package_id: str) -> ItemResult | None:
         """Return the result where the archive already has what this item is for, else None.

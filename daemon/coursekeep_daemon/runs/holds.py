@@ -6,6 +6,7 @@ troubles of storage and LMS live here only, since the next start finds them out 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -58,6 +59,7 @@ class Holds:
         self._lms: dict[str, Hold] = {}
         self._storage: Hold | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._refreshing = asyncio.Lock()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called whenever something may have been released."""
@@ -68,15 +70,21 @@ class Holds:
         if run.status in FINAL_RUN:
             return None
         name = run.integration
+        pauses = self.pauses(name, run)
         return (
-            self._pauses.get((PauseLevel.ALL, ""))
-            or self._pauses.get((PauseLevel.INTEGRATION, name))
-            or self._pauses.get((PauseLevel.RUN, str(run.id)))
+            (pauses[0] if pauses else None)
             or self.missing(name)
             or self._halts.get(name)
             or self._storage
             or self._lms.get(name)
         )
+
+    def pauses(self, name: str, run: Run | None = None) -> list[Hold]:
+        """Return the pauses in force on an integration, or one of its runs, widest first."""
+        keys = [(PauseLevel.ALL, ""), (PauseLevel.INTEGRATION, name)]
+        if run is not None:
+            keys.append((PauseLevel.RUN, str(run.id)))
+        return [self._pauses[key] for key in keys if key in self._pauses]
 
     def troubled(self, name: str) -> bool:
         """Tell whether an integration is held by trouble of its own: missing, halted, or its LMS is down."""
@@ -94,7 +102,11 @@ class Holds:
         self._unusable[name] = Hold(level=HoldLevel.INTEGRATION, since=self._born, reason=reason)
 
     async def refresh(self) -> None:
-        """Read pauses and halts from the store."""
+        """Read pauses and halts from the store. What was committed before this call is known after it."""
+        async with self._refreshing:  # else an older reading could overtake, and replace, a newer one
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         pauses, integrations = await self._store.pauses(), await self._store.integrations()
         before = set(self._pauses), set(self._halts)
         self._pauses = {

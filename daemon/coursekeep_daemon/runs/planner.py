@@ -85,6 +85,8 @@ class Planner:
 
         Raises ValueError where the request names something that does not exist, and what the connector raises.
         """
+        if run.reimport_of is not None:
+            return  # its items came with it
         request = Request.of(run)
         done = await self._store.refs_of(run.id)
         chunk: list[Selection] = []
@@ -117,6 +119,15 @@ class Planner:
                     chunk = []
         rows += await self._rows(request, lms, chunk)
         return Preview(rows=rows, counts=Counter(row.would for row in rows), truncated=truncated)
+
+    async def find(self, ref: str, lms: Lms) -> Selection:
+        """Look up one course by what was asked for. Raises what the connector raises."""
+        request = Request(source="ids", params={"ids": [ref]}, on_existing="refresh", patterns=Patterns())
+        async with aclosing(self._select(request, lms, ())) as selections:
+            async for selection in selections:
+                found: Selection = selection
+                return found
+        return Selection(ref=ref, outcome=Outcome.NOT_FOUND)
 
     def check(self, request: Request) -> None:
         """Raise ValueError, saying what and where, where the request cannot be used now. Asks no LMS."""

@@ -17,6 +17,7 @@ __all__ = [
     "ItemStatus",
     "RunStatus",
     "SkipReason",
+    "has_package",
     "may_change_item",
     "may_change_run",
 ]
@@ -105,6 +106,12 @@ FINAL_RUN = frozenset(s for s, then in RUN_CHANGES.items() if not then)
 def may_change_item(old: ItemStatus, new: ItemStatus) -> bool:
     """Tell whether an item may go from one status to another."""
     return new in ITEM_CHANGES[old]
+
+
+def has_package(status: ItemStatus, reason: str | None) -> bool:
+    """Tell whether an item that ended so has its course in a package: written now, or found there as it should be."""
+    kept = status is ItemStatus.SKIPPED and reason in (SkipReason.ARCHIVED, SkipReason.UNCHANGED)
+    return kept or status is ItemStatus.COMPLETED
 
 
 def may_change_run(old: RunStatus, new: RunStatus) -> bool:

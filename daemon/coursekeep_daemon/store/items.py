@@ -17,7 +17,7 @@ from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.runs import find_run, tell_run
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["ITEM", "Items", "items_scope", "select_items"]
+__all__ = ["ITEM", "Items", "items_scope", "select_items", "tell_item"]
 
 ITEM = Shape(Item, item, {"integration": run.c.integration})
 
@@ -86,6 +86,24 @@ class Items(Room):
 def select_items() -> Select[Any]:
     """Begin a query for items, with their run's integration."""
     return select(*ITEM.columns).join(run, run.c.id == item.c.run_id)
+
+
+def tell_item(tx: Transaction, changed: Item) -> None:
+    """Note the event of an item that changed."""
+    data = {
+        "integration": changed.integration,
+        "ref": changed.ref,
+        "course_id": changed.course_id,
+        "status": changed.status,
+        "reason": changed.reason,
+        "attempts": changed.attempts,
+        "gaps": changed.gaps,
+        "package_id": changed.package_id,
+        "package_version": changed.package_version,
+        "reimported_by": changed.reimported_by,
+        "reimported_in_run": changed.reimported_in_run,
+    }
+    tx.tell("item", data, run_id=changed.run_id, item_id=changed.id)
 
 
 def items_scope(run_id: int, status: ItemStatus | None) -> str:

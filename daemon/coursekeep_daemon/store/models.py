@@ -51,6 +51,12 @@ def _references(target: str, **more: Any) -> Any:
     return Field(sa_type=BIG_ID, sa_column_args=(ForeignKey(target),), **more)
 
 
+def _present(name: str, column: str) -> Index:
+    """Return an index of the few rows that have a value in a column."""
+    condition = f"{column} IS NOT NULL"
+    return Index(name, column, sqlite_where=text(condition), postgresql_where=text(condition))
+
+
 class IntegrationRow(Base, table=True):
     """A configured LMS. Rows stay when an integration leaves the settings: runs and packages refer to it."""
 
@@ -110,6 +116,7 @@ class RunRow(Base, table=True):
         UniqueConstraint("created_by", "idempotency_key"),
         Index(None, "status", "id"),
         Index(None, "integration", "id"),
+        _present("ix_run_reimport_of", "reimport_of"),
     )
 
     id: int | None = _id()
@@ -174,6 +181,7 @@ class ItemRow(Base, table=True):
             sqlite_where=text("not_before IS NOT NULL"),
             postgresql_where=text("not_before IS NOT NULL"),
         ),
+        _present("ix_item_reimport_of", "reimport_of"),
     )
 
     id: int | None = _id()
@@ -192,6 +200,7 @@ class ItemRow(Base, table=True):
     archived_in_run: int | None = Field(default=None, sa_type=BIG_ID)
     reimported_by: int | None = Field(default=None, sa_type=BIG_ID)
     reimport_of: int | None = Field(default=None, sa_type=BIG_ID)
+    reimported_in_run: int | None = Field(default=None, sa_type=BIG_ID)
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

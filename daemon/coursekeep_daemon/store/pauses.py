@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
-from coursekeep_daemon.store.models import pause
+from coursekeep_daemon.runs.states import FINAL_RUN
+from coursekeep_daemon.store.errors import Conflict, NoSuchRecord
+from coursekeep_daemon.store.holding import PAUSE, lift_pause, tell_hold
+from coursekeep_daemon.store.models import integration, pause
 from coursekeep_daemon.store.records import Pause, PauseLevel
 from coursekeep_daemon.store.room import Room
-from coursekeep_daemon.store.rows import Shape
+from coursekeep_daemon.store.runs import find_run
 from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["Pauses"]
-
-_PAUSE = Shape(Pause, pause)
 
 
 class Pauses(Room):
@@ -21,8 +22,9 @@ class Pauses(Room):
     async def pause(self, level: PauseLevel, target: str, by: str) -> bool:
         """Hold processing at a level: `target` is the integration's name, the run's id, or empty for all.
 
-        Returns False where that pause is in force already; whose it was stays noted. Raises ValueError for a target
-        that does not fit the level.
+        From this transaction on, `claim_items` gives out nothing that the pause holds. Returns False where that pause
+        is in force already; whose it was stays noted. Raises `NoSuchRecord` for an unknown integration or run,
+        `Conflict` for a run that has ended, ValueError for a target that does not fit the level.
         """
         _check_target(level, target)
         return await self._writer.run(lambda tx: _pause(tx, level, target, by))
@@ -30,12 +32,12 @@ class Pauses(Room):
     async def resume(self, level: PauseLevel, target: str) -> bool:
         """End a pause at its own level; False where there is none. Raises ValueError as `pause`."""
         _check_target(level, target)
-        return await self._writer.run(lambda tx: _resume(tx, level, target))
+        return await self._writer.run(lambda tx: lift_pause(tx, level, target))
 
     async def pauses(self) -> list[Pause]:
         """Return the pauses in force, oldest first."""
-        query = select(*_PAUSE.columns).order_by(pause.c.at, pause.c.level, pause.c.target)
-        return await self._reader(lambda connection: _PAUSE.all(connection, query))
+        query = select(*PAUSE.columns).order_by(pause.c.at, pause.c.level, pause.c.target)
+        return await self._reader(lambda connection: PAUSE.all(connection, query))
 
 
 def _check_target(level: PauseLevel, target: str) -> None:
@@ -46,20 +48,17 @@ def _check_target(level: PauseLevel, target: str) -> None:
 
 
 def _pause(tx: Transaction, level: PauseLevel, target: str, by: str) -> bool:
+    if level is PauseLevel.RUN:
+        held = find_run(tx, int(target))
+        if held.status in FINAL_RUN:
+            raise Conflict(f"Run {held.id} is {held.status}: there is nothing left to pause.")
+        target = str(held.id)  # however many zeros it was written with
+    if level is PauseLevel.INTEGRATION:
+        known = select(integration.c.name).where(integration.c.name == target)
+        if tx.execute(known).first() is None:
+            raise NoSuchRecord(f"There is no integration {target!r}.")
     row = {"level": level, "target": target, "by": by, "at": tx.now}
     if tx.execute(tx.insert(pause).values(row).on_conflict_do_nothing()).rowcount == 0:
         return False
-    _tell(tx, level, target, held=True)
+    tell_hold(tx, level, target, held=True)
     return True
-
-
-def _resume(tx: Transaction, level: PauseLevel, target: str) -> bool:
-    if tx.execute(delete(pause).where(pause.c.level == level, pause.c.target == target)).rowcount == 0:
-        return False
-    _tell(tx, level, target, held=False)
-    return True
-
-
-def _tell(tx: Transaction, level: PauseLevel, target: str, *, held: bool) -> None:
-    run_id = int(target) if level is PauseLevel.RUN else None
-    tx.tell("hold", {"level": level, "target": target, "held": held}, run_id=run_id)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from coursekeep import Course
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = [
@@ -141,13 +142,15 @@ class Item:
     package_version: int | None
     #: run that archived it before, for `skipped`
     archived_in_run: int | None
-    #: item and run that succeeded, for `failed_reimported`; and back
+    #: item that succeeded, for `failed_reimported`; and the item that this one takes again
     reimported_by: int | None
     reimport_of: int | None
     not_before: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: run of the item that succeeded
+    reimported_in_run: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +188,8 @@ class ItemResult:
     count_attempt: bool = True
     #: a new package version was written: stored with the item in one transaction
     version: PackageVersion | None = None
+    #: the course, where the item did not know it and the attempt found it out
+    found: Course | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,14 +13,15 @@ from sqlalchemy import Connection, Select, insert, select, update
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus, may_change_run
 from coursekeep_daemon.store import counts
 from coursekeep_daemon.store.errors import Conflict, NoSuchRecord, StoreError
+from coursekeep_daemon.store.holding import held_runs, lift_pause
 from coursekeep_daemon.store.models import integration as integration_table
 from coursekeep_daemon.store.models import item, run, run_count
-from coursekeep_daemon.store.records import Run, Slice
+from coursekeep_daemon.store.records import PauseLevel, Run, Slice
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["Runs", "find_run", "tell_run"]
+__all__ = ["Runs", "create_run", "find_run", "new_run_row", "tell_run"]
 
 _FIELDS = [name for name in Run.__dataclass_fields__ if name not in ("counts", "total", "gaps")]
 
@@ -74,13 +75,8 @@ class Runs(Room):
             "schedule": schedule,
             "reimport_of": reimport_of,
         }
-        row = {
-            **request,
-            "created_by": created_by,
-            "idempotency_key": idempotency_key,
-            "request_digest": _digest(request),
-        }
-        return await self._writer.run(lambda tx: _create(tx, row))
+        row = new_run_row(request, created_by=created_by, idempotency_key=idempotency_key)
+        return await self._writer.run(lambda tx: create_run(tx, row))
 
     async def run(self, run_id: int) -> Run | None:
         """Return one run; None where there is none of that id."""
@@ -129,6 +125,13 @@ class Runs(Room):
         `completed_with_errors` where the items say otherwise.
         """
         return await self._writer.run(lambda tx: _change(tx, run_id, to, reason))
+
+    async def cancel_run(self, run_id: int, by: str) -> Run:
+        """Cancel a run that an operator's pause holds, at whichever level, and return it. Its queued items follow.
+
+        Raises `NoSuchRecord`; `Conflict` where the run has ended, or no pause holds it.
+        """
+        return await self._writer.run(lambda tx: _cancel(tx, run_id, by))
 
     async def finish_run_if_done(self, run_id: int) -> Run | None:
         """Complete a run that is processing and has nothing left to do, in one transaction.
@@ -187,7 +190,14 @@ def _digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _create(tx: Transaction, row: Mapping[str, Any]) -> tuple[Run, bool]:
+def new_run_row(request: Mapping[str, Any], *, created_by: str, idempotency_key: str | None) -> dict[str, Any]:
+    """Return what `create_run` takes. Raises ValueError for what cannot be stored as JSON."""
+    digest = _digest(request)
+    return {**request, "created_by": created_by, "idempotency_key": idempotency_key, "request_digest": digest}
+
+
+def create_run(tx: Transaction, row: Mapping[str, Any]) -> tuple[Run, bool]:
+    """Create a run, or find the one that was created under the same key: see `Runs.create_run`."""
     earlier = _find_by_key(tx, row)
     if earlier is not None:
         return earlier, False
@@ -226,6 +236,15 @@ def _change(tx: Transaction, run_id: int, to: RunStatus, reason: str | None) -> 
     return _apply(tx, old, to, reason)
 
 
+def _cancel(tx: Transaction, run_id: int, by: str) -> Run:
+    old = find_run(tx, run_id)
+    if old.status in FINAL_RUN:
+        raise Conflict(f"Run {run_id} is {old.status}, which is final.")
+    if not held_runs(tx, [run_id]):
+        raise Conflict(f"Run {run_id} is not paused: pause it first, since canceling is final.")
+    return _apply(tx, old, RunStatus.CANCELED, f"canceled by {by}")
+
+
 def _finish_done(tx: Transaction, run_ids: Sequence[int]) -> list[Run | StoreError | None]:
     # asked after every item: so look at the counters first, and read the run itself only where it is done
     table = run_count
@@ -252,10 +271,14 @@ def _finish(tx: Transaction, run_id: int) -> Run | None:
 
 
 def _completion(of: Run) -> RunStatus | None:
-    """Judge by the items alone how a run is complete; None while there is something left to do."""
+    """Judge by the items alone how a run is complete; None while there is something left to do.
+
+    A course that failed counts, even if another run archived it before this one was over.
+    """
     if of.counts[ItemStatus.QUEUED] or of.counts[ItemStatus.PROCESSING]:
         return None
-    return RunStatus.COMPLETED_WITH_ERRORS if of.counts[ItemStatus.FAILED] else RunStatus.COMPLETED
+    had_errors = of.counts[ItemStatus.FAILED] or of.counts[ItemStatus.FAILED_REIMPORTED]
+    return RunStatus.COMPLETED_WITH_ERRORS if had_errors else RunStatus.COMPLETED
 
 
 def _describe(by_status: Mapping[ItemStatus, int]) -> str:
@@ -268,6 +291,7 @@ def _apply(tx: Transaction, old: Run, to: RunStatus, reason: str | None) -> Run:
         values["started_at"] = tx.now
     if to in FINAL_RUN:
         values["finished_at"] = tx.now
+        lift_pause(tx, PauseLevel.RUN, str(old.id))
     tx.execute(update(run).where(run.c.id == old.id).values(**values))
     if to in (RunStatus.FAILED, RunStatus.CANCELED):
         _cancel_queued(tx, old.id)

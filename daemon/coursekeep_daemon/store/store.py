@@ -15,6 +15,7 @@ from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
 from coursekeep_daemon.store.pauses import Pauses
 from coursekeep_daemon.store.reader import Reader
+from coursekeep_daemon.store.reimports import Reimports
 from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.transaction import Clock
@@ -28,7 +29,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Integrations, Catalogue, Runs, Items, Work, Pauses, Schedules, Access, Events):
+class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Access, Events):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
     Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.

@@ -14,14 +14,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, update
 
+from coursekeep import Course
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, may_change_item
 from coursekeep_daemon.store.catalogue import VersionStatements, write_versions
 from coursekeep_daemon.store.counts import Tally
 from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.errors import Conflict, NaiveDatetime, NoSuchRecord, StoreError
-from coursekeep_daemon.store.items import ITEM, select_items
+from coursekeep_daemon.store.holding import held_runs
+from coursekeep_daemon.store.items import ITEM, select_items, tell_item
 from coursekeep_daemon.store.models import item, run, run_count
 from coursekeep_daemon.store.records import Item, ItemResult
+from coursekeep_daemon.store.reimports import mark_reimported
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import is_id
 from coursekeep_daemon.store.runs import find_run, tell_run
@@ -78,9 +81,9 @@ class Work(Room):
     async def claim_items(self, run_id: int, *, limit: int, now: datetime) -> list[Item]:
         """Take up to `limit` items that are queued and due, oldest first: they are `processing` when this returns.
 
-        No item is given to two callers. Each claim counts as an attempt. Raises `NaiveDatetime`, and ValueError for
-        a limit below 1. A caller that is cancelled while it waits may leave items in processing, until
-        `requeue_interrupted` at the next start.
+        None of a run that a pause holds, and no item is given to two callers. Each claim counts as an attempt. Raises
+        `NaiveDatetime`, and ValueError for a limit below 1. A caller that is cancelled while it waits may leave items
+        in processing, until `requeue_interrupted` at the next start.
         """
         if now.utcoffset() is None:
             raise NaiveDatetime("`now` must have a time zone.")
@@ -154,11 +157,14 @@ class _Finishing:
         for result in results:
             old = known.get(result.item_id)
             outcome = _judge(tx, old, result, run_ended=old is not None and old.run_id in ended_runs)
+            if isinstance(outcome, Item) and outcome.course_id is None and result.found is not None:
+                outcome = _learn(tx, outcome, result.found)
             outcomes.append(outcome)
             if old is not None and isinstance(outcome, Item):
                 known[old.id] = outcome  # a second result for one item meets the first
                 tally.move(old.run_id, old.status, outcome.status, gaps=outcome.gaps - old.gaps)
                 done.append((outcome, result))
+        mark_reimported(tx, [each for each, _ in done], tally)
         _write(tx, [each for each, _ in done], tally)
         write_versions(tx, self._versions, [result.version for _, result in done if result.version is not None])
         return outcomes
@@ -192,7 +198,8 @@ def _claim(tx: Transaction, claims: Sequence[_Claim]) -> list[list[Item] | Store
     for claim in claims:
         by_run.setdefault(claim.run_id, []).append(claim)
     tally = Tally()
-    queues = {run_id: _take(tx, run_id, those, tally) for run_id, those in by_run.items()}
+    held = held_runs(tx, [run_id for run_id in by_run if is_id(run_id)])
+    queues = {run_id: [] if run_id in held else _take(tx, run_id, those, tally) for run_id, those in by_run.items()}
     taken: list[Item] = [each for queue in queues.values() for each in queue]
     _write(tx, taken, tally)
     outcomes: list[list[Item] | StoreError] = []
@@ -223,24 +230,20 @@ def _write(tx: Transaction, items: Sequence[Item], tally: Tally) -> None:
         row = {f"new_{name}": getattr(each, name) for name in _WRITTEN}
         row["of_item"] = each.id
         rows.append(row)
-        tx.tell("item", _event(each), run_id=each.run_id, item_id=each.id)
+        tell_item(tx, each)
     tx.execute_many(_UPDATE, rows)
     if rows:
         tally.write(tx)
 
 
-def _event(of: Item) -> dict[str, Any]:
-    return {
-        "integration": of.integration,
-        "ref": of.ref,
-        "course_id": of.course_id,
-        "status": of.status,
-        "reason": of.reason,
-        "attempts": of.attempts,
-        "gaps": of.gaps,
-        "package_id": of.package_id,
-        "package_version": of.package_version,
-    }
+def _learn(tx: Transaction, of: Item, course: Course) -> Item:
+    """Note the course of an item that was known by its reference only; its id unless another item has it already."""
+    taken = select(item.c.id).where(item.c.run_id == of.run_id, item.c.course_id == course.id)
+    learnt: dict[str, Any] = {"course_name": course.name, "course_code": course.code}
+    if tx.execute(taken).first() is None:
+        learnt["course_id"] = course.id
+    tx.execute(update(item).where(item.c.id == of.id).values(**learnt))
+    return replace(of, **learnt)
 
 
 def _requeue(tx: Transaction) -> int:

@@ -22,8 +22,10 @@ from coursekeep import (
     NativeExport,
     NoAccess,
     NotFound,
+    Outcome,
     RemoteFile,
     RetryLater,
+    Selection,
     StopRun,
 )
 from coursekeep_daemon.package import Archive, StorageFull
@@ -111,7 +113,16 @@ class Bench:
         self.archive = Archive.open(f"file://{self.root}", organization="Example University")
         self.archive.prepare()
         self.lms = Lms(name="main", id="main", connector=ScriptedConnector(self.script), courses_at_once=4)
+        self.finds: Selection | Exception = Selection(ref="1")
+        self.looked_up: list[str] = []
         self.limits = Limits(wait=Backoff(first=0, longest=0))
+
+    async def find(self, ref: str, lms: Lms) -> Selection:
+        """Look up a course as the source `ids` does."""
+        self.looked_up.append(ref)
+        if isinstance(self.finds, Exception):
+            raise self.finds
+        return self.finds
 
     async def attempt(self, item: Item = ITEM, run: Run = RUN) -> ItemResult:
         rules = Rules(
@@ -121,7 +132,7 @@ class Bench:
             limits=self.limits,
             patience=Patience(),
         )
-        archiver = Archiver(self.archive, self.told, rules, lambda: NOW)  # type: ignore[arg-type]
+        archiver = Archiver(self.archive, self.told, rules, lambda: NOW, self.find)  # type: ignore[arg-type]
         return await archiver.archive(item, run, self.lms)
 
     def result(self, item: Item = ITEM, run: Run = RUN) -> ItemResult:
@@ -312,7 +323,7 @@ def test_two_attempts_at_one_course_at_once_write_one_version(bench):
 
     async def both() -> list[ItemResult]:
         rules = Rules(organization="", software="", max_attempts=5, limits=bench.limits, patience=Patience())
-        archiver = Archiver(bench.archive, bench.told, rules, lambda: NOW)  # type: ignore[arg-type]
+        archiver = Archiver(bench.archive, bench.told, rules, lambda: NOW, bench.find)  # type: ignore[arg-type]
         attempts: list[Awaitable[ItemResult]] = [
             archiver.archive(replace(ITEM, id=id_, run_id=id_), replace(RUN, id=id_), bench.lms) for id_ in (1, 2)
         ]
@@ -492,3 +503,38 @@ def test_credentials_that_expire_in_a_download_halt_too(bench):
 
     assert bench.result().status is ItemStatus.QUEUED
     assert bench.told.trouble == ["credentials"]
+
+
+UNKNOWN = replace(ITEM, ref="sis:C-7", course_id=None, course_name=None, course_code=None, reimport_of=3)
+
+
+def test_a_course_known_by_its_reference_only_is_looked_up_and_archived(bench: Bench) -> None:
+    """An item without a course is looked up by what was asked for, and its result tells which course that is."""
+    bench.finds = Selection(ref="sis:C-7", course=course("7"))
+    result = bench.result(UNKNOWN)
+
+    assert bench.looked_up == ["sis:C-7"]
+    assert result.status is ItemStatus.COMPLETED
+    assert result.found is not None
+    assert result.found.id == "7"
+
+
+@pytest.mark.parametrize(
+    ("finds", "status", "reason"),
+    [
+        (Selection(ref="x", outcome=Outcome.NO_ACCESS, detail="no right"), ItemStatus.FAILED, "no_access"),
+        (Selection(ref="x", outcome=Outcome.NOT_FOUND), ItemStatus.NOT_FOUND, None),
+        (Selection(ref="x", outcome=Outcome.EXCLUDED, detail="another"), ItemStatus.SKIPPED, "excluded"),
+        (DOWN, ItemStatus.QUEUED, None),
+        (RuntimeError("bug"), ItemStatus.FAILED, "connector_error"),
+    ],
+)
+def test_a_course_that_cannot_be_looked_up(
+    bench: Bench, finds: Selection | Exception, status: ItemStatus, reason: str | None
+) -> None:
+    """What the look-up finds out becomes the result, and nothing is written into the archive."""
+    bench.finds = finds
+    result = bench.result(UNKNOWN)
+
+    assert (result.status, result.reason) == (status, reason)
+    assert result.found is None

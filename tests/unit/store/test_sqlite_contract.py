@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes.store_contract_control import ControlContract
 from fakes.store_contract_items import ItemContract, WorkContract
 from fakes.store_contract_lists import ListContract
 from fakes.store_contract_runs import RunContract
@@ -27,6 +28,10 @@ class TestItems(ItemContract):
 
 class TestWork(WorkContract):
     """Items at work on SQLite."""
+
+
+class TestControl(ControlContract):
+    """Pauses, cancels and reimports on SQLite."""
 
 
 class TestLists(ListContract):

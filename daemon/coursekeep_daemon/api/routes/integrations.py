@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from coursekeep_daemon.api import models
+from coursekeep_daemon.api.convert import integration_answer
 from coursekeep_daemon.api.errors import domain_errors
 from coursekeep_daemon.api.lists import Listing
 from coursekeep_daemon.api.problems import Problem
@@ -27,13 +28,14 @@ async def list_plugins(service: Daemon, caller: Reader) -> Listing[models.Plugin
 @router.get("/integrations", summary="List integrations")
 async def list_integrations(service: Daemon, caller: Reader) -> Listing[models.Integration]:
     """List the configured LMSs and how they stand."""
-    return Listing(items=[models.Integration.model_validate(each) for each in await service.store.integrations()])
+    found = await service.store.integrations()
+    return Listing(items=[integration_answer(each, service.pauses(each.name)) for each in found])
 
 
 @router.get("/integrations/{name}", summary="Show an integration")
 async def show_integration(name: str, service: Daemon, caller: Reader) -> models.Integration:
     """Show one integration with the steps of its last check."""
-    return models.Integration.model_validate(await _known(service, name))
+    return integration_answer(await _known(service, name), service.pauses(name))
 
 
 @router.post("/integrations/{name}/check", summary="Check an integration")

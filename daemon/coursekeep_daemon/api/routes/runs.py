@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -17,11 +18,11 @@ from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.security import Operator, Reader
 from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.api.uploads import NEW_RUN_BODY, read_new_run
-from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
 from coursekeep_daemon.service import RunRequest, Service
 from coursekeep_daemon.store import records
 
-__all__ = ["router"]
+__all__ = ["known_run", "router", "show"]
 
 router = APIRouter(tags=["runs"])
 
@@ -65,7 +66,7 @@ async def start_run(
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
-    return run_answer(run, service.hold(run))
+    return await show(service, run)
 
 
 @router.post("/runs/preview", summary="Preview a run", response_model=models.Preview, openapi_extra=NEW_RUN_BODY)
@@ -88,14 +89,14 @@ async def list_runs(
     """List runs, newest first."""
     with domain_errors():
         part = await service.store.runs(**asked.model_dump())
-    return listing(request, response, part, lambda run: run_answer(run, service.hold(run)))
+        reimports = await service.store.reimports([run.id for run in part.items])
+    return listing(request, response, part, lambda run: _shown(service, run, reimports))
 
 
 @router.get("/runs/{run_id}", summary="Show a run")
 async def show_run(run_id: int, service: Daemon, caller: Reader) -> models.Run:
     """Show one run: counts per status, progress, and what holds it."""
-    found = await _known(service, run_id)
-    return run_answer(found, service.hold(found))
+    return await show(service, await known_run(service, run_id))
 
 
 @router.get("/runs/{run_id}/items", summary="List the items of a run")
@@ -108,7 +109,7 @@ async def list_items(
     asked: Annotated[ItemFilter, Query()],
 ) -> Listing[models.Item]:
     """List the items of a run in the order they were found."""
-    hold = service.hold(await _known(service, run_id))
+    hold = service.hold(await known_run(service, run_id))
     with domain_errors():
         part = await service.store.items(run_id, **asked.model_dump())
     return listing(request, response, part, lambda item: item_answer(item, hold))
@@ -130,7 +131,7 @@ async def export_items(
 
     The file is UTF-8 with a byte order mark. Cells that a spreadsheet would take for a formula get an apostrophe.
     """
-    await _known(service, run_id)
+    await known_run(service, run_id)
     return StreamingResponse(
         items_csv(service.store.iter_items(run_id, status)),
         media_type="text/csv; charset=utf-8",
@@ -144,14 +145,28 @@ async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Ite
     found = await service.store.item(item_id)
     if found is None:
         raise Problem(404, "not-found", f"There is no item {item_id}. GET /api/v1/runs/RUN/items lists those of a run.")
-    return item_answer(found, service.hold(await _known(service, found.run_id)))
+    return item_answer(found, service.hold(await known_run(service, found.run_id)))
+
+
+async def show(service: Service, run: records.Run) -> models.Run:
+    """Return a run as the API shows it."""
+    with domain_errors():
+        reimports = await service.store.reimports([run.id])
+    return _shown(service, run, reimports)
+
+
+def _shown(service: Service, run: records.Run, reimports: Mapping[int, list[int]]) -> models.Run:
+    """Return a run as the API shows it, where its reimports are known."""
+    pauses = service.pauses(run.integration, run) if run.status not in FINAL_RUN else []
+    return run_answer(run, service.hold(run), pauses=pauses, reimports=reimports.get(run.id, []))
 
 
 def _asked(new: models.NewRun) -> RunRequest:
     return RunRequest(**new.model_dump())
 
 
-async def _known(service: Service, run_id: int) -> records.Run:
+async def known_run(service: Service, run_id: int) -> records.Run:
+    """Return a run, or answer 404."""
     found = await service.store.run(run_id)
     if found is None:
         raise Problem(404, "not-found", f"There is no run {run_id}. GET /api/v1/runs lists all.")

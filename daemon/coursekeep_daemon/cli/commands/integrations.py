@@ -74,9 +74,13 @@ def integrations(call: Call) -> None:
         call.print.data({"items": found})
         return
     call.print.table(
-        ("name", "connector", "address", "checked", "halted"),
+        ("name", "connector", "address", "checked", "halted", "paused at"),
         [
-            (each["name"], each["connector"], each["source"].get("base_url"), each["checked_at"], each["halted_reason"])
+            (
+                *(each["name"], each["connector"], each["source"].get("base_url"), each["checked_at"]),
+                each["halted_reason"],
+                ", ".join(pause["level"] for pause in each["pauses"]),
+            )
             for each in found
         ],
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.commands import control
 from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD
 from coursekeep_daemon.cli.output import Printer
 from coursekeep_daemon.cli.selection import Selection
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
         ("watch", watch_run),
     ):
         command(group, name)(function)
+    control.register(app, group)
 
 
 def start(
@@ -113,7 +115,7 @@ def show(call: Call, run_id: _RunId) -> None:
     else:
         call.print.say(outcome(run))
         names = ("integration", "source", "params", "include", "exclude", "on_existing", "note", "created_by")
-        call.print.fields(run, (*names, "created_at", "started_at", "finished_at"))
+        call.print.fields(run, (*names, "created_at", "started_at", "finished_at", "reimport_of", "reimports"))
     _exit_by(run)
 
 
@@ -130,10 +132,10 @@ def items(
     if call.as_json:
         call.print.data({"items": found})
         return
-    names = ("id", "ref", "course_name", "status", "reason", "gaps", "attempts", "package_version", "detail")
+    names = ("id", "ref", "course_name", "status", "reason", "gaps", "attempts", "package_version", "reimported_in_run")
     call.print.table(
-        ("item", "asked", "course", "status", "reason", "gaps", "attempts", "version", "detail"),
-        [[item[name] for name in names] for item in found],
+        ("item", "asked", "course", "status", "reason", "gaps", "attempts", "version", "reimported in", "detail"),
+        [[item[name] for name in (*names, "detail")] for item in found],
     )
 
 
