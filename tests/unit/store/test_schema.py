@@ -14,9 +14,23 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from coursekeep import SettingsError
+from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import SchemaMismatch, Store, StoreError, StoreLocked, schema
 from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.models import METADATA
+
+_MOMENT = "2026-05-20 12:00:00.000000"
+_OLD_RUN = {
+    "id": 1,
+    "integration": "main",
+    "source": "ids",
+    "params": '{"ids": ["7"]}',
+    "options": "{}",
+    "on_existing": "skip",
+    "status": "processing",
+    "created_by": "tester",
+    "request_digest": "0" * 64,
+}
 
 
 def url_in(directory: Path) -> str:
@@ -36,6 +50,39 @@ def test_upgrade_is_idempotent(tmp_path: Path) -> None:
     assert Store.upgrade(url_in(tmp_path)) == "empty"
     assert Store.upgrade(url_in(tmp_path)) is None
     start(url_in(tmp_path))
+
+
+def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
+    """A database of the first release with a run and an item in it reads the same after the upgrade."""
+    url = url_in(tmp_path)
+    database = Database(url)
+    database.create()
+    with database.writer.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for table, values in (
+            ("integration", {"name": "main", "connector": "canvas", "source": "{}", "check_steps": "[]"}),
+            ("run", _OLD_RUN),
+            ("run_count", {"run_id": 1, "total": 1, "gaps": 0, **dict.fromkeys(ItemStatus, 0), "failed": 1}),
+            ("item", {"run_id": 1, "ref": "7", "status": "failed", "reason": "no_access", "attempts": 1, "gaps": 0}),
+        ):
+            columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{table}')")}
+            row = values | {name: _MOMENT for name in ("created_at", "seen_at") if name in columns}
+            names, marks = ", ".join(row), ", ".join("?" for _ in row)
+            connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
+    database.close()
+
+    assert Store.upgrade(url) == "0001"
+
+    async def main() -> None:
+        async with Store(url) as store:
+            (item,) = (await store.items(1)).items
+            assert (item.ref, item.status, item.reason) == ("7", "failed", "no_access")
+            assert item.reimported_in_run is None
+            assert await store.check_counters(1) == {}
+
+    asyncio.run(main())
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
