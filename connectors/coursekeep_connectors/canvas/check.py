@@ -14,7 +14,7 @@ __all__ = ["check_canvas"]
 Steps = AsyncGenerator[CheckStep, None]
 
 _ADDRESS = "Check the address, the network and the certificate; the answer must come from Canvas itself."
-_TOKEN = "In Canvas, open Account > Settings > New access token, and put the new token into the settings."  # noqa: S105
+_TOKEN = "In Canvas, open Account > Settings > New access token, and put it into the settings."  # noqa: S105  # advice
 _ACCOUNT = "Set `account` to an account of which the token's user is an administrator."
 _LIST = "Give the user's account role the permission 'Courses - view list' (read_course_list)."
 _TERMS = "Make the token's user an administrator of the root account, or give the role the permission to see its terms."

@@ -108,7 +108,8 @@ def _accounts() -> dict[int, Account]:
 def _terms(today: datetime) -> dict[int, Term]:
     def term(number: int, name: str, start: int, end: int, **more: object) -> Term:
         dates = {"start_at": today + timedelta(days=start), "end_at": today + timedelta(days=end)}
-        return Term(id=number, name=name, sis_id=f"TERM-{number}", created_at=dates["start_at"], **dates, **more)  # type: ignore[arg-type]
+        facts = {"created_at": dates["start_at"], **dates, **more}
+        return Term(id=number, name=name, sis_id=f"TERM-{number}", **facts)  # type: ignore[arg-type]  # moments by name
 
     override = {"TeacherEnrollment": (None, today + timedelta(days=30))}
     terms = (

@@ -126,7 +126,8 @@ def _prepare_store(settings: Path) -> str:
 
 
 def _call(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment({_TOKEN_VARIABLE: "-"}))  # noqa: S603
+    environment = _environment({_TOKEN_VARIABLE: "-"})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)  # noqa: S603  # our own program
     if done.returncode:
         raise CliError(f"{' '.join(command[1:])}: {done.stderr.strip()}")
     return done.stdout

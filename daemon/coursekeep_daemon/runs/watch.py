@@ -72,7 +72,7 @@ class Watch:
         await self._holds.credentials_needed(lms.name, str(error))
 
     def _spawn(self, work: object, name: str) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work, name=f"watch {name}")  # type: ignore[arg-type]
+        task: asyncio.Task[None] = asyncio.create_task(work, name=f"watch {name}")  # type: ignore[arg-type]  # a coroutine
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
