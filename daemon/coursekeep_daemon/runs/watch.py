@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -71,8 +72,8 @@ class Watch:
         """Halt an integration until an operator has renewed its credentials."""
         await self._holds.credentials_needed(lms.name, str(error))
 
-    def _spawn(self, work: object, name: str) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work, name=f"watch {name}")  # type: ignore[arg-type]  # a coroutine
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"watch {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
