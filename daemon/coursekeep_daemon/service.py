@@ -20,7 +20,7 @@ from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.origin import close_match
-from coursekeep_daemon.package import Archive, StorageUnavailable, VerifyReport
+from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.runs.archiver import Archiver, Rules
@@ -335,10 +335,14 @@ class Service:
     async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
         report = await asyncio.to_thread(self.archive.verify, package_id, version)
-        await asyncio.to_thread(self.archive.log_event, package_id, "fixity", report.to_json())
         for known in await self.store.package(package_id):
             if version in (None, known.version):
                 await self.store.record_verification(package_id, known.version, self.clock(), report.valid)
+        said = {key: value for key, value in report.to_json().items() if key != "path"}  # which is this machine's own
+        try:
+            await asyncio.to_thread(self.archive.log_event, package_id, "fixity", said)
+        except PackageError as error:  # an archive that cannot be written now can be checked all the same
+            log.warning("fixity_not_logged", package=package_id, reason=str(error))
         return report
 
     def hold(self, run: Run) -> Hold | None:

@@ -153,7 +153,31 @@ def test_verification_is_kept_in_store_and_log(bench: Bench, server: CampusServe
             assert report.valid
             assert version.valid is True
             assert '"valid":true' in log.read_text()
+            assert str(bench.folder) not in log.read_text()
             assert archive.verify(item.package_id).valid
+
+    asyncio.run(main())
+
+
+def test_a_verification_whose_log_cannot_be_written_is_kept_in_the_store(
+    bench: Bench, server: CampusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive that can be read but not written is verified: the report is given, and the store keeps it."""
+
+    def refuse(*_: object) -> None:
+        raise StorageUnavailable("read-only")
+
+    async def main() -> None:
+        async with bench.service() as service:
+            run = await bench.finished(service, await bench.run_ids(service, str(server.known["late_grade"])))
+            (item,) = (await bench.items(service, run)).values()
+            assert item.package_id is not None
+            monkeypatch.setattr(service.archive, "log_event", refuse)
+            report = await service.verify_package(item.package_id)
+            (version,) = await service.store.package(item.package_id)
+
+            assert report.valid
+            assert version.valid is True
 
     asyncio.run(main())
 

@@ -22,7 +22,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Hooks:
-    """Calls the event hooks of plugins. An event is told at most once; a dying process may leave the last untold."""
+    """Calls the event hooks of plugins. An event is told once.
+
+    A dying process may leave the last events untold, or tell of refusals at planning again when it is planned again.
+    """
 
     def __init__(self, registry: Registry, *, most_waiting: int = 10_000) -> None:
         self._registry = registry

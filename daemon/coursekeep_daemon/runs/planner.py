@@ -163,7 +163,7 @@ class Planner:
             return
         await self._store.see_courses(run.integration, [one.course for one in chunk if one.course is not None])
         heads = await self._heads(lms, chunk)
-        await self._recover_versions(lms, heads.values())
+        await self._recover_versions(lms, heads)
         plans = [self._plan_of(selection, request, lms, heads) for selection in chunk]
         await self._store.add_items(run.id, [plan for plan in plans if plan is not None])
 
@@ -177,14 +177,19 @@ class Planner:
 
         return {head.course_id: head for head in await self._own(await asyncio.to_thread(look))}
 
-    async def _recover_versions(self, lms: Lms, heads: Iterable[Head]) -> None:
-        """Record versions that the store does not know, because it was lost or the process died before it was told."""
-        for head in heads:
+    async def _recover_versions(self, lms: Lms, heads: Mapping[str, Head]) -> None:
+        """Record versions that the store does not know, because it was lost or the process died before it was told.
+
+        The oldest are recorded first, so the newest one tells whether any is missing, even where this was broken off.
+        """
+        newest = await self._store.newest_versions(lms.name, heads)
+        for course_id, head in heads.items():
+            if course_id in newest and newest[course_id].version >= head.version:
+                continue
             known = {version.version for version in await self._store.package(head.object_id)}
-            if len(known) < head.version:
-                for version in await self._own(await asyncio.to_thread(self._archive.versions, head.object_id)):
-                    if version.version not in known:
-                        await self._store.record_version(version_of(version, lms.name))
+            for version in await self._own(await asyncio.to_thread(self._archive.versions, head.object_id)):
+                if version.version not in known:
+                    await self._store.record_version(version_of(version, lms.name))
 
     async def _own(self, heads: Iterable[Head]) -> list[Head]:
         """Return versions, each with its run only where this store has that run."""
