@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Self
 import structlog
 
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
+from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
@@ -140,6 +141,7 @@ class Service:
         self.store = Store(url, clock=self.clock)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
+        self.accounts = Accounts(self.store, self.settings.accounts)
 
     async def _start_archive(self) -> None:
         settings = self.settings.archive
@@ -352,6 +354,14 @@ class Service:
     def pauses(self, integration: str, run: Run | None = None) -> list[Hold]:
         """Return the pauses in force on an integration, or one of its runs, widest first."""
         return self._holds.pauses(integration, run)
+
+    def trouble(self, integration: str) -> Hold | None:
+        """Return what is in the way of an integration besides pauses and storage; None where nothing is."""
+        return self._holds.trouble(integration)
+
+    def overall_holds(self) -> list[Hold]:
+        """Return what holds every run, whatever its integration."""
+        return self._holds.overall()
 
     async def refresh_holds(self) -> None:
         """Have pauses read again at once, after one was set or lifted."""

@@ -24,6 +24,7 @@ from coursekeep_daemon.secrets import redact, resolve_secrets
 from coursekeep_daemon.spans import parse_span, parse_time_zone
 
 __all__ = [
+    "AccountSettings",
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
@@ -52,6 +53,11 @@ class DaemonSettings(_Section):
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto` is text on a terminal, else JSON.")
     shutdown_timeout: float = Field(30.0, ge=0, description="Seconds that courses in flight get at a stop.")
     time_zone: str = Field("UTC", description="Time zone of cron rules that name none.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s]+$",
+        description="Address at which people reach the daemon, where a proxy stands before it: `https://archive.example.edu`.",
+    )
     disabled_plugins: tuple[str, ...] = Field((), description="Entry points of plugins that are not to be loaded.")
 
     _zone = field_validator("time_zone")(parse_time_zone)
@@ -83,6 +89,13 @@ class EngineSettings(_Section):
     concurrency: int = Field(4, ge=1, le=64, description="Courses at once in one process.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts at a course before it counts as failed.")
     files_at_once: int = Field(4, ge=1, le=64, description="Files downloaded at once within one course.")
+
+
+class AccountSettings(_Section):
+    """How users sign in to the console."""
+
+    session_hours: float = Field(168.0, gt=0, description="Hours after which a sign-in ends, however much it is used.")
+    session_idle_hours: float = Field(12.0, gt=0, description="Hours without use after which a sign-in ends.")
 
 
 class IntegrationSettings(BaseModel):
@@ -155,6 +168,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    accounts: AccountSettings = Field(default_factory=AccountSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
 

@@ -18,12 +18,15 @@ from typing import Any
 
 import httpx
 import uvicorn
+from argon2 import PasswordHasher
 
 from coursekeep import CheckStep, Course
+from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
+from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
 
@@ -37,6 +40,10 @@ class FakeService:
         self.scheduler = SimpleNamespace(next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC))
         self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
+        self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
+        # the cheapest hash there is: tests sign in often
+        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}
@@ -53,6 +60,12 @@ class FakeService:
 
     def pauses(self, integration: str, run: Any = None) -> Any:
         return self.holds.pauses(integration, run)
+
+    def overall_holds(self) -> Any:
+        return self.holds.overall()
+
+    def trouble(self, integration: str) -> Any:
+        return None
 
     async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None) -> Any:
         if self.raises:

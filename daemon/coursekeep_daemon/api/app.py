@@ -1,7 +1,8 @@
-"""The control API as an application: `create_app(service)`."""
+"""The control API and the console as an application: `create_app(service)`."""
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +16,7 @@ from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, Securi
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
 from coursekeep_daemon.api.routes import control, events, health, integrations, packages, runs, schedules
 from coursekeep_daemon.api.state import put_state
+from coursekeep_daemon.console import ConsoleMount, create_console
 from coursekeep_daemon.service import Service
 
 __all__ = ["PREFIX", "close_app", "create_app"]
@@ -31,7 +33,7 @@ Times are RFC 3339 in UTC. Lists answer with items and, where there is more, a L
 
 
 def create_app(service: Service) -> FastAPI:
-    """Return the control API of a service. The application keeps all its state in itself."""
+    """Return the control API of a service, the console beside it. All state is kept in the application."""
     app = FastAPI(
         title="Coursekeep",
         version=version("coursekeep"),
@@ -42,13 +44,15 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,  # a redirect drops the body of a POST
         generate_unique_id_function=lambda route: route.name,
     )
-    put_state(app, service)
+    closing = asyncio.Event()
+    put_state(app, service, closing)
     install_problem_handlers(app, SECURITY_HEADERS)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)  # added last, so it is outermost
     for module in (health, integrations, runs, control, schedules, packages, events):
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
+    app.router.routes.append(ConsoleMount("/", create_console(service, closing)))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way FastAPI documents
     return app
 

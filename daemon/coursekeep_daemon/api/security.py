@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.state import service_of
+from coursekeep_daemon.store import Role
 
 __all__ = ["Admin", "Caller", "Operator", "Reader", "Scope", "authorize"]
 
@@ -29,6 +30,11 @@ class Scope(StrEnum):
         order = list(Scope)
         return order.index(self) >= order.index(other)
 
+    @classmethod
+    def of(cls, role: Role) -> Scope:
+        """Return what a role allows."""
+        return {Role.VIEWER: cls.READ, Role.OPERATOR: cls.OPERATE, Role.ADMINISTRATOR: cls.ADMIN}[role]
+
 
 @dataclass(kw_only=True)
 class Entry:
@@ -40,13 +46,16 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """The token behind a request."""
+    """Who stands behind a request, by a token or a session."""
 
+    #: name of the user
     name: str
     scope: Scope
     request: Request
-    #: kept for long answers, which ask again whether the token still holds
-    secret: str = field(repr=False)
+    #: what the user came with, for the audit: `token NAME`
+    via: str
+    #: asked by long answers, again and again: False once the token or session has ended
+    still_allowed: Callable[[], Awaitable[bool]]
 
     @asynccontextmanager
     async def audited(self, action: str, target: str, **detail: Any) -> AsyncIterator[Entry]:
@@ -61,7 +70,9 @@ class Caller:
             entry.detail["problem"] = problem.detail
             raise
         finally:
-            await service_of(self.request).store.audit(self.name, action, entry.target, result, entry.detail)
+            await service_of(self.request).store.audit(
+                self.name, action, entry.target, result, {**entry.detail, "via": self.via}
+            )
 
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token from `coursekeep token create`.")
@@ -75,14 +86,23 @@ async def authorize(
     """Return the caller, or answer 401 without a good token and 403 where its scope is not enough."""
     if credentials is None:
         raise _unauthorized("No bearer token came with the request. Send `Authorization: Bearer TOKEN`.", "")
-    token = await service_of(request).store.token_for(credentials.credentials)
-    if token is None:
+    store, secret = service_of(request).store, credentials.credentials
+    found = await store.token_for(secret)
+    if found is None:
         detail = "The token is unknown or revoked. Make one with `coursekeep token create`."
         raise _unauthorized(detail, ', error="invalid_token"')
-    caller = Caller(name=token.name, scope=Scope(token.scope), request=request, secret=credentials.credentials)
-    for scope in needed.scopes:
-        if not caller.scope.includes(Scope(scope)):
-            await _refuse(caller, scope)
+    token, user = found
+
+    async def still_allowed() -> bool:
+        return await store.token_for(secret) is not None
+
+    scope = min(Scope(token.scope), Scope.of(user.role), key=list(Scope).index)
+    caller = Caller(
+        name=user.name, scope=scope, request=request, via=f"token {token.name}", still_allowed=still_allowed
+    )
+    for needed_scope in needed.scopes:
+        if not caller.scope.includes(Scope(needed_scope)):
+            await _refuse(caller, needed_scope)
     return caller
 
 
@@ -94,12 +114,16 @@ async def _refuse(caller: Caller, scope: str) -> None:
     request = caller.request
     if request.method != "GET":  # an attempt at an operator's action is worth remembering; a look is not
         await service_of(request).store.audit(
-            caller.name, f"{request.method} {request.url.path}", "", "refused", {"needed": scope, "has": caller.scope}
+            caller.name,
+            f"{request.method} {request.url.path}",
+            "",
+            "refused",
+            {"needed": scope, "has": caller.scope, "via": caller.via},
         )
     raise Problem(
         403,
         "forbidden",
-        f"This needs a token with scope `{scope}`; token {caller.name!r} has `{caller.scope}`.",
+        f"This needs a token with scope `{scope}`; the {caller.via} of {caller.name!r} has `{caller.scope}`.",
         headers={"WWW-Authenticate": f'Bearer realm="coursekeep", error="insufficient_scope", scope="{scope}"'},
         extra={"needed_scope": scope},
     )

@@ -12,11 +12,10 @@ from coursekeep_daemon.service import Service
 __all__ = ["Daemon", "closing_of", "put_state", "service_of"]
 
 
-def put_state(app: FastAPI, service: Service) -> None:
-    """Hand the service to the application."""
+def put_state(app: FastAPI, service: Service, closing: asyncio.Event) -> None:
+    """Hand the service to an application, and what is set when the daemon stops: endless answers end then."""
     app.state.service = service
-    #: set when the daemon stops: endless answers end, and readiness says no
-    app.state.closing = asyncio.Event()
+    app.state.closing = closing
 
 
 def service_of(request: Request) -> Service:

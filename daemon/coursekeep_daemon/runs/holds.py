@@ -86,9 +86,18 @@ class Holds:
             keys.append((PauseLevel.RUN, str(run.id)))
         return [self._pauses[key] for key in keys if key in self._pauses]
 
+    def overall(self) -> list[Hold]:
+        """Return what holds every run, whatever its integration."""
+        paused = self._pauses.get((PauseLevel.ALL, ""))
+        return [each for each in (paused, self._storage) if each is not None]
+
     def troubled(self, name: str) -> bool:
         """Tell whether an integration is held by trouble of its own: missing, halted, or its LMS is down."""
-        return self.missing(name) is not None or name in self._halts or name in self._lms
+        return self.trouble(name) is not None
+
+    def trouble(self, name: str) -> Hold | None:
+        """Return the trouble of an integration's own: it is missing, halted, or its LMS is down."""
+        return self.missing(name) or self._halts.get(name) or self._lms.get(name)
 
     def missing(self, name: str) -> Hold | None:
         """Return why an integration cannot be worked with in this process; None where it can."""

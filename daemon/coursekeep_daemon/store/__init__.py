@@ -25,10 +25,13 @@ from coursekeep_daemon.store.records import (
     PackageVersion,
     Pause,
     PauseLevel,
+    Role,
     Run,
     Schedule,
+    Session,
     Slice,
     StoredTerm,
+    User,
 )
 from coursekeep_daemon.store.store import Store
 
@@ -48,12 +51,15 @@ __all__ = [
     "PackageVersion",
     "Pause",
     "PauseLevel",
+    "Role",
     "Run",
     "Schedule",
     "SchemaMismatch",
+    "Session",
     "Slice",
     "Store",
     "StoreError",
     "StoreLocked",
     "StoredTerm",
+    "User",
 ]

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
-from coursekeep_daemon.store.errors import Conflict, StoreError
-from coursekeep_daemon.store.models import api_token, audit_event
-from coursekeep_daemon.store.records import ApiToken, AuditEvent, Slice
+from coursekeep_daemon.store.errors import Conflict, NoSuchRecord, StoreError
+from coursekeep_daemon.store.models import api_token, audit_event, user_account
+from coursekeep_daemon.store.records import ApiToken, AuditEvent, Role, Slice, User
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, page
 from coursekeep_daemon.store.transaction import Transaction
+from coursekeep_daemon.store.users import USER, add_user, user_key
 
-__all__ = ["Access"]
+__all__ = ["SCOPE_ROLES", "Access"]
 
 _TOKEN = Shape(ApiToken, api_token)
 _AUDIT = Shape(AuditEvent, audit_event)
 
-_SCOPES = ("read", "operate", "admin")
+_BOTH = [*_TOKEN.columns, *USER.columns]
+
+#: scopes of tokens, each with the role that its user needs
+SCOPE_ROLES: Final = {"read": Role.VIEWER, "operate": Role.OPERATOR, "admin": Role.ADMINISTRATOR}
 
 #: how exactly the last use of a token is known: noting every request would make each of them a write
 _USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -31,23 +35,40 @@ _USE_NOTED_EVERY: Final = timedelta(minutes=1)
 class Access(Room):
     """Tokens and the audit trail."""
 
-    async def create_token(self, name: str, scope: str) -> tuple[ApiToken, str]:
-        """Make a token, and return it with its secret, which is kept nowhere.
+    async def create_token(self, name: str, scope: str, *, user: str | None = None) -> tuple[ApiToken, str]:
+        """Make a token of a user, and return it with its secret, which is kept nowhere.
 
-        Raises `Conflict` where a token of that name is in force, ValueError for an unknown scope.
+        Without a user it belongs to the user of its own name; where there is none, an account for a program is made,
+        without a password. Raises `Conflict` where a token of that name is in force, or the user's role does not
+        allow the scope; `NoSuchRecord` for an unknown user, ValueError for an unknown scope.
         """
-        if scope not in _SCOPES:
-            raise ValueError(f"A scope is one of {', '.join(_SCOPES)}, not {scope!r}.")
+        if scope not in SCOPE_ROLES:
+            raise ValueError(f"A scope is one of {', '.join(SCOPE_ROLES)}, not {scope!r}.")
         secret = "ck_" + secrets.token_urlsafe(32)
-        return await self._writer.run(lambda tx: _create(tx, name, scope, _digest(secret))), secret
+        return await self._writer.run(lambda tx: _create(tx, name, scope, user, _digest(secret))), secret
 
-    async def token_for(self, secret: str) -> ApiToken | None:
-        """Return the token of a secret; None where there is none, or it is revoked. Notes its use, to the minute."""
-        query = select(*_TOKEN.columns).where(api_token.c.digest == _digest(secret), api_token.c.revoked_at.is_(None))
-        token = await self._reader(lambda connection: _TOKEN.one(connection, query))
-        if token is not None and (token.last_used_at is None or self._clock() - token.last_used_at >= _USE_NOTED_EVERY):
+    async def token_for(self, secret: str) -> tuple[ApiToken, User] | None:
+        """Return the token of a secret with its user, and note its use, to the minute.
+
+        None where there is no such token, it is revoked, or its user is disabled.
+        """
+        query = (
+            select(*_BOTH)
+            .join(user_account, user_account.c.id == api_token.c.user_id)
+            .where(
+                api_token.c.digest == _digest(secret),
+                api_token.c.revoked_at.is_(None),
+                user_account.c.disabled_at.is_(None),
+            )
+        )
+        row = await self._reader(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return None
+        split = len(_TOKEN.columns)
+        token, user = _TOKEN.record(row[:split]), USER.record(row[split:])
+        if token.last_used_at is None or self._clock() - token.last_used_at >= _USE_NOTED_EVERY:
             await self._note_use(token.id)
-        return token
+        return token, user
 
     async def _note_use(self, token_id: int) -> None:
         statement = update(api_token).where(api_token.c.id == token_id)
@@ -74,20 +95,37 @@ class Access(Room):
         await self._writer.submit(_audit, row)
 
     async def audit_events(
-        self, *, limit: int = 50, cursor: str | None = None, who: str | None = None, action: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        who: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> Slice[AuditEvent]:
         """List audit events, newest first. Raises `BadCursor`."""
+        asked = {"who": who, "action": action, "target": target}
         query = select(*_AUDIT.columns)
-        if who is not None:
-            query = query.where(audit_event.c.who == who)
-        if action is not None:
-            query = query.where(audit_event.c.action == action)
-        scope = f"audit {who!r} {action!r}"
+        for name, value in asked.items():
+            if value is not None:
+                query = query.where(audit_event.c[name] == value)
+        if since is not None:
+            query = query.where(audit_event.c.at >= since)
+        if before is not None:
+            query = query.where(audit_event.c.at < before)
+        scope = f"audit {asked} {since} {before}"
         return await self._reader(
             lambda connection: page(
                 connection, _AUDIT, query, audit_event.c.id, scope=scope, limit=limit, cursor=cursor, newest_first=True
             )
         )
+
+    async def audit_actions(self) -> list[str]:
+        """Return every action that the audit knows, for a filter to offer."""
+        query = select(audit_event.c.action).distinct().order_by(audit_event.c.action)
+        return await self._reader(lambda connection: list(connection.scalars(query)))
 
 
 def _digest(secret: str) -> bytes:
@@ -95,15 +133,31 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()
 
 
-def _create(tx: Transaction, name: str, scope: str, digest: bytes) -> ApiToken:
+def _create(tx: Transaction, name: str, scope: str, owner: str | None, digest: bytes) -> ApiToken:
     taken = select(api_token.c.id).where(api_token.c.name == name, api_token.c.revoked_at.is_(None))
     if tx.execute(taken).first() is not None:
         raise Conflict(f"There is a token {name!r} already: revoke it first, or choose another name.")
-    row = {"name": name, "scope": scope, "digest": digest, "created_at": tx.now}
+    user = _owner(tx, owner, name, SCOPE_ROLES[scope])
+    row = {"name": name, "scope": scope, "digest": digest, "created_at": tx.now, "user_id": user.id}
     key = tx.add(api_token, row)
     made = _TOKEN.one(tx.connection, select(*_TOKEN.columns).where(api_token.c.id == key))
     assert made is not None
     return made
+
+
+def _owner(tx: Transaction, owner: str | None, name: str, needed: Role) -> User:
+    """Return the user whom a new token belongs to. Raises `Conflict`, `NoSuchRecord`."""
+    query = select(*USER.columns).where(user_account.c.name_key == user_key(name if owner is None else owner))
+    user = USER.one(tx.connection, query)
+    if user is None and owner is None:
+        return add_user(tx, name, needed)
+    if user is None:
+        raise NoSuchRecord(f"There is no user {owner!r}: `coursekeep user list` shows all.")
+    if user.disabled_at is not None:
+        raise Conflict(f"The user {user.name!r} is disabled: enable it, or choose another.")
+    if not user.role.includes(needed):
+        raise Conflict(f"The user {user.name!r} is {user.role}; this token needs {needed}.")
+    return user
 
 
 def _audit(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> Sequence[None]:

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, String, T
 from sqlmodel import Field, SQLModel
 
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
-from coursekeep_daemon.store.records import PauseLevel
+from coursekeep_daemon.store.records import PauseLevel, Role
 from coursekeep_daemon.store.types import BIG_ID, CleanText, UtcDateTime, words
 
 __all__ = [
@@ -25,7 +25,10 @@ __all__ = [
     "run",
     "run_count",
     "schedule",
+    "sign_in_failure",
     "term",
+    "user_account",
+    "user_session",
 ]
 
 #: constraints need names, so that later migrations can find them on every database
@@ -267,6 +270,50 @@ class PauseRow(Base, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
+class UserAccountRow(Base, table=True):
+    """Someone who may use Coursekeep. Never deleted: runs and audit events name them."""
+
+    __tablename__ = "user_account"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: int | None = _id()
+    name: str = Field(sa_type=CleanText)
+    #: case folded, so that nobody is taken for somebody else
+    name_key: str = Field(sa_type=CleanText, unique=True)
+    role: Role = Field(sa_type=words(Role))
+    password_hash: str | None = None
+    issuer: str | None = Field(default=None, sa_type=CleanText)
+    subject: str | None = Field(default=None, sa_type=CleanText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_signed_in_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class UserSessionRow(Base, table=True):
+    """A browser that is signed in: the SHA-256 of what its cookie holds."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: int | None = _id()
+    user_id: int = _references("user_account.id")
+    digest: bytes = Field(sa_type=LargeBinary, unique=True)
+    agent: str = Field(sa_type=CleanText)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SignInFailureRow(Base, table=True):
+    """Failed attempts to sign in, by the digest of what they had in common: a name, an address."""
+
+    __tablename__ = "sign_in_failure"
+
+    key: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    count: int
+    last_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class ApiTokenRow(Base, table=True):
     """A bearer token: its SHA-256, never itself."""
 
@@ -288,13 +335,20 @@ class ApiTokenRow(Base, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: whose it is; no foreign key, which SQLite could only add by copying the table
+    user_id: int | None = Field(default=None, sa_type=BIG_ID)
 
 
 class AuditEventRow(Base, table=True):
     """Who did what. Never changed, never deleted."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index(None, "who", "id"), Index(None, "action", "id"))
+    __table_args__ = (
+        Index(None, "who", "id"),
+        Index(None, "action", "id"),
+        Index(None, "target", "id"),
+        Index(None, "at", "id"),
+    )
 
     id: int | None = _id()
     at: datetime = Field(sa_type=UtcDateTime)
@@ -333,3 +387,6 @@ pause: Table = _tables["pause"]
 api_token: Table = _tables["api_token"]
 audit_event: Table = _tables["audit_event"]
 event: Table = _tables["event"]
+user_account: Table = _tables["user_account"]
+user_session: Table = _tables["user_session"]
+sign_in_failure: Table = _tables["sign_in_failure"]

@@ -23,10 +23,13 @@ __all__ = [
     "PackageVersion",
     "Pause",
     "PauseLevel",
+    "Role",
     "Run",
     "Schedule",
+    "Session",
     "Slice",
     "StoredTerm",
+    "User",
 ]
 
 T = TypeVar("T")
@@ -259,6 +262,49 @@ class Schedule:
     last_run_id: int | None = None
 
 
+class Role(StrEnum):
+    """What a user may do; each includes those before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+
+    def includes(self, other: Role) -> bool:
+        """Tell whether this role may do what the other may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """Someone who may use Coursekeep: a person, or a program that has tokens."""
+
+    id: int
+    name: str
+    role: Role
+    created_at: datetime
+    #: None while the account may be used
+    disabled_at: datetime | None
+    last_signed_in_at: datetime | None
+    #: where the account signs in, instead of with a password: an OpenID provider and the account's name there
+    issuer: str | None
+    subject: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """A browser in which a user is signed in."""
+
+    id: int
+    user_id: int
+    #: what the browser says it is, for its user to recognise
+    agent: str
+    created_at: datetime
+    last_used_at: datetime
+    #: the latest end, however much it is used
+    expires_at: datetime
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiToken:
     """A bearer token; only its hash is stored."""
@@ -269,6 +315,8 @@ class ApiToken:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    #: whose it is
+    user_id: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus, may_change_run
 from coursekeep_daemon.store import counts
@@ -116,6 +116,20 @@ class Runs(Room):
         still_open = [status for status in RunStatus if status not in FINAL_RUN]
         query = _select().where(run.c.status.in_(still_open)).order_by(run.c.id)
         return await self._reader(lambda connection: _RUN.all(connection, query))
+
+    async def open_work(self) -> dict[str, tuple[int, int]]:
+        """Return how many items wait and how many are being archived, by integration."""
+        still_open = [status for status in RunStatus if status not in FINAL_RUN]
+        sums = (func.sum(run_count.c.queued), func.sum(run_count.c.processing))
+        query = (
+            select(run.c.integration, *sums)
+            .join(run_count, run_count.c.run_id == run.c.id)
+            .where(run.c.status.in_(still_open))
+            .group_by(run.c.integration)
+        )
+        return await self._reader(
+            lambda connection: {name: (queued, busy) for name, queued, busy in connection.execute(query)}
+        )
 
     async def change_run(self, run_id: int, to: RunStatus, reason: str | None = None) -> Run:
         """Change a run's status as `RUN_CHANGES` allows, and return the run.

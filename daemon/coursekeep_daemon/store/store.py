@@ -18,7 +18,9 @@ from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
 from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
+from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
+from coursekeep_daemon.store.users import Users
 from coursekeep_daemon.store.work import Work
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
 
@@ -29,7 +31,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Access, Events):
+class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Users, Sessions, Access, Events):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
     Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.

@@ -17,7 +17,7 @@ from coursekeep_daemon.api.state import Daemon, closing_of
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store.records import Event
 
-__all__ = ["router"]
+__all__ = ["HEARTBEAT", "SEND_TIMEOUT", "EventStream", "parse_event_id", "router"]
 
 router = APIRouter(tags=["events"])
 
@@ -48,12 +48,12 @@ async def follow_events(
     A `hello` event comes first. With `Last-Event-ID` the stream goes on after that event; where it is older than what
     is kept, or unknown, a `reset` event says so: read anew what you show. A comment every 15 seconds keeps it open.
     """
-    after = _parse(last_event_id)
-    stream = _Stream(service, caller, closing_of(request), run)
+    after = parse_event_id(last_event_id)
+    stream = EventStream(service, caller, closing_of(request), run)
     return EventSourceResponse(stream.events(after), ping=HEARTBEAT, send_timeout=SEND_TIMEOUT)
 
 
-def _parse(last_event_id: str | None) -> int | None:
+def parse_event_id(last_event_id: str | None) -> int | None:
     if not last_event_id:
         return None
     if not last_event_id.isdecimal() or len(last_event_id) > 18:
@@ -61,7 +61,7 @@ def _parse(last_event_id: str | None) -> int | None:
     return int(last_event_id)
 
 
-class _Stream:
+class EventStream:
     """What one listener is sent."""
 
     def __init__(self, service: Service, caller: Caller, closing: asyncio.Event, run_id: int | None) -> None:
@@ -107,7 +107,7 @@ class _Stream:
             finally:
                 for wait in waits:
                     wait.cancel()
-            if self.closing.is_set() or await self.store.token_for(self.caller.secret) is None:
+            if self.closing.is_set() or not await self.caller.still_allowed():
                 return False
         return True
 

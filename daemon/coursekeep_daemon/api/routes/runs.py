@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -20,9 +20,9 @@ from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.api.uploads import NEW_RUN_BODY, read_new_run
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
 from coursekeep_daemon.service import RunRequest, Service
-from coursekeep_daemon.store import records
+from coursekeep_daemon.store import Slice, records
 
-__all__ = ["known_run", "router", "show"]
+__all__ = ["known_run", "router", "show", "shown_runs"]
 
 router = APIRouter(tags=["runs"])
 
@@ -89,8 +89,8 @@ async def list_runs(
     """List runs, newest first."""
     with domain_errors():
         part = await service.store.runs(**asked.model_dump())
-        reimports = await service.store.reimports([run.id for run in part.items])
-    return listing(request, response, part, lambda run: _shown(service, run, reimports))
+        shown = await shown_runs(service, part.items)
+    return listing(request, response, Slice(items=shown, next_cursor=part.next_cursor), lambda run: run)
 
 
 @router.get("/runs/{run_id}", summary="Show a run")
@@ -151,8 +151,13 @@ async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Ite
 async def show(service: Service, run: records.Run) -> models.Run:
     """Return a run as the API shows it."""
     with domain_errors():
-        reimports = await service.store.reimports([run.id])
-    return _shown(service, run, reimports)
+        return (await shown_runs(service, [run]))[0]
+
+
+async def shown_runs(service: Service, runs: Sequence[records.Run]) -> list[models.Run]:
+    """Return runs as the API shows them."""
+    reimports = await service.store.reimports([run.id for run in runs])
+    return [_shown(service, run, reimports) for run in runs]
 
 
 def _shown(service: Service, run: records.Run, reimports: Mapping[int, list[int]]) -> models.Run:

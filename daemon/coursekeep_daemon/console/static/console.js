@@ -1,0 +1,133 @@
+// What the pages gain with JavaScript; everything works without. No state of its own: the server's pages are the truth.
+"use strict";
+
+// The browser's time zone, so that the server writes moments in it from the next page on.
+function keepZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes("coursekeep_zone=")) {
+    document.cookie = `coursekeep_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+    if (document.querySelector("main time")) refresh();
+  }
+}
+
+// Live pages: when something changes, the page is read again and the regions marked `data-live` are replaced.
+let reading = false;
+let again = false;
+let pausedUntil = 0;
+
+function wantRefresh() {
+  if (reading) { again = true; return; }
+  const wait = Math.max(0, pausedUntil - Date.now());
+  reading = true;
+  setTimeout(refresh, wait);
+}
+
+async function refresh() {
+  reading = true;
+  again = false;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
+    if (answer.ok) replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    // the daemon is away: the stream reconnects, and asks again
+  } finally {
+    reading = false;
+    pausedUntil = Date.now() + 1000;
+    if (again) wantRefresh();
+  }
+}
+
+function replaceRegions(fresh) {
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(old.id);
+    if (!next || old.contains(document.activeElement) && isTyping(document.activeElement)) continue;
+    keepState(old, next);
+    if (old.isEqualNode(next)) continue;
+    const focused = old.contains(document.activeElement) ? pathTo(old, document.activeElement) : null;
+    old.replaceWith(document.adoptNode(next));
+    if (focused) follow(next, focused)?.focus({ preventScroll: true });
+    enhance(next);
+  }
+}
+
+const isTyping = (element) => element.matches("textarea, select, input:not([type=checkbox], [type=radio])");
+
+// Open disclosures and ticks are the visitor's, not the server's.
+function keepState(old, next) {
+  for (const each of old.querySelectorAll("details[id]")) {
+    const twin = next.querySelector(`#${CSS.escape(each.id)}`);
+    if (twin) twin.open = each.open;
+  }
+  for (const each of old.querySelectorAll("input[type=checkbox]:checked")) {
+    const twin = next.querySelector(`input[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`);
+    if (twin) twin.checked = true;
+  }
+}
+
+function pathTo(root, element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const steps = [];
+  for (let each = element; each !== root; each = each.parentElement) {
+    steps.unshift(`${each.tagName}:nth-child(${[...each.parentElement.children].indexOf(each) + 1})`);
+  }
+  return steps.join(" > ");
+}
+
+const follow = (root, path) => path && root.querySelector(path.startsWith("#") ? path : `:scope > ${path}`);
+
+function listen() {
+  const { events } = document.body.dataset;
+  if (!events || !document.querySelector("[data-live]")) return;
+  const source = new EventSource(events);
+  const live = document.getElementById("live-state");
+  let was = false;
+  for (const kind of ["run", "item", "integration", "hold", "notification", "reset"]) source.addEventListener(kind, wantRefresh);
+  source.addEventListener("hello", () => {
+    if (was) wantRefresh(); // something may have happened while the connection was down
+    was = true;
+    document.body.dataset.connected = "yes";
+    if (live) live.textContent = "Live";
+  });
+  source.addEventListener("error", () => {
+    document.body.dataset.connected = "no";
+    if (live) live.textContent = "Connection lost; trying again";
+  });
+  window.addEventListener("pagehide", () => source.close());
+}
+
+// A file can be dropped on the field's frame, and one box ticks all.
+function enhance(root) {
+  for (const zone of root.querySelectorAll("[data-drop]")) {
+    const input = zone.querySelector("input[type=file]");
+    const mark = (over) => (event) => { event.preventDefault(); zone.classList.toggle("over", over); };
+    zone.addEventListener("dragover", mark(true));
+    zone.addEventListener("dragleave", mark(false));
+    zone.addEventListener("drop", (event) => {
+      mark(false)(event);
+      if (event.dataTransfer.files.length) {
+        input.files = event.dataTransfer.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+    });
+  }
+  for (const all of root.querySelectorAll("input[data-all]")) {
+    all.hidden = false;
+    all.addEventListener("change", () => {
+      for (const each of document.querySelectorAll(`input[name="${CSS.escape(all.dataset.all)}"]`)) each.checked = all.checked;
+    });
+  }
+  for (const filter of root.querySelectorAll("input[data-filter]")) {
+    filter.closest(".field").hidden = false;
+    filter.addEventListener("input", () => {
+      const text = filter.value.toLowerCase();
+      for (const each of document.querySelectorAll(`${filter.dataset.filter} .choice`)) {
+        each.hidden = !each.textContent.toLowerCase().includes(text);
+      }
+    });
+  }
+}
+
+keepZone();
+enhance(document);
+listen();

@@ -1,0 +1,164 @@
+"""Plain words for the words of the program: statuses, reasons, course sources, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
+
+__all__ = [
+    "FAIL_REASONS",
+    "ITEM_STATUSES",
+    "RUN_STATUSES",
+    "SKIP_REASONS",
+    "SOURCES",
+    "Word",
+    "reason_words",
+    "size",
+    "source_words",
+    "status_tone",
+    "status_word",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the program for people: what it is called, what it means, what to do."""
+
+    name: str
+    meaning: str
+    remedy: str = ""
+    #: how it is coloured: idle, busy, good, warn, bad
+    tone: str = "idle"
+
+
+ITEM_STATUSES: Mapping[ItemStatus, Word] = {
+    ItemStatus.QUEUED: Word("Queued", "Waits to be archived. The run says what holds it, if anything does."),
+    ItemStatus.PROCESSING: Word("Processing", "Is being archived now.", tone="busy"),
+    ItemStatus.COMPLETED: Word(
+        "Completed",
+        "Is in a package. Parts that could not be captured are counted as gaps.",
+        "Look at the gaps, where there are any: the package names each with its reason.",
+        "good",
+    ),
+    ItemStatus.FAILED: Word(
+        "Failed", "Could not be archived. The reason stands beside it.", "Mend the cause, then reimport it.", "bad"
+    ),
+    ItemStatus.NOT_FOUND: Word("Not found", "The LMS says that no such course exists.", "Check the id.", "warn"),
+    ItemStatus.SKIPPED: Word("Skipped", "Was not archived, and need not be. The reason stands beside it."),
+    ItemStatus.FAILED_REIMPORTED: Word(
+        "Failed, reimported", "Had failed; a later run has it in a package. The link leads there.", tone="good"
+    ),
+    ItemStatus.CANCELED: Word("Canceled", "The run ended before its turn.", "Start a new run for it."),
+}
+
+RUN_STATUSES: Mapping[RunStatus, Word] = {
+    RunStatus.QUEUED: Word("Queued", "Has not begun."),
+    RunStatus.PLANNING: Word("Planning", "Is finding its courses; those found are archived meanwhile.", tone="busy"),
+    RunStatus.PROCESSING: Word("Processing", "All courses are found, and are being archived.", tone="busy"),
+    RunStatus.COMPLETED: Word("Completed", "Every course is archived, was not found, or was skipped.", tone="good"),
+    RunStatus.COMPLETED_WITH_ERRORS: Word(
+        "Completed with errors",
+        "Has ended; some courses failed.",
+        "See which failed and why, then reimport them.",
+        "warn",
+    ),
+    RunStatus.FAILED: Word(
+        "Failed",
+        "Its courses could not be found out. The reason says why.",
+        "Mend the cause, then start a new run.",
+        "bad",
+    ),
+    RunStatus.CANCELED: Word("Canceled", "An operator ended it for good; packages that were written stay."),
+}
+
+FAIL_REASONS: Mapping[str, Word] = {
+    FailReason.NO_ACCESS: Word(
+        "No access", "The token may not read this course.", "Give the integration's account the right, then reimport."
+    ),
+    FailReason.LMS_UNAVAILABLE: Word(
+        "LMS unavailable",
+        "The LMS did not answer, as often as it was asked.",
+        "Reimport when the LMS is well again.",
+    ),
+    FailReason.MALFORMED_ANSWER: Word(
+        "Malformed answer",
+        "The answers of the LMS made no sense, even when asked again.",
+        "Look at the course in the LMS, and report it to whoever maintains the connector.",
+    ),
+    FailReason.CONNECTOR_ERROR: Word(
+        "Fault in the connector",
+        "The connector met an error of its own.",
+        "The daemon's log holds the traceback: report it to whoever maintains the connector.",
+    ),
+    FailReason.PACKAGE_ERROR: Word(
+        "Package not written", "The package could not be written.", "The detail says where: mend it, then reimport."
+    ),
+    FailReason.OTHER_SOURCE: Word(
+        "Course of another LMS",
+        "At its place in the archive lies a course of another LMS.",
+        "Give the integration an id of its own in the settings.",
+    ),
+    FailReason.PROCESS_DIED: Word(
+        "Daemon died",
+        "The daemon died while archiving it, again and again.",
+        "Look at the machine's memory and the daemon's log, and report it.",
+    ),
+}
+
+SKIP_REASONS: Mapping[str, Word] = {
+    SkipReason.ARCHIVED: Word("Archived before", "It has a package, and the run skips those."),
+    SkipReason.UNCHANGED: Word("Unchanged", "It was fetched and compared: its content equals the newest version."),
+    SkipReason.DUPLICATE: Word("Asked for twice", "Another item of this run is the same course."),
+    SkipReason.EXCLUDED: Word("Left out", "A pattern of the request leaves it out."),
+}
+
+#: course sources that have a form, and what others that plugins bring are called
+SOURCES: Mapping[str, str] = {
+    "terms": "Terms",
+    "csv": "CSV file",
+    "ids": "Course ids",
+    "search": "Search",
+    "end_date": "End date",
+    "reimport": "Reimport",
+}
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def status_word(status: ItemStatus | RunStatus) -> str:
+    """Return the name of a status for people."""
+    return _status(status).name
+
+
+def status_tone(status: ItemStatus | RunStatus) -> str:
+    """Return how a status is coloured."""
+    return _status(status).tone
+
+
+def _status(status: ItemStatus | RunStatus) -> Word:
+    # "queued" is a status of both: the enum decides, not the text
+    return ITEM_STATUSES[status] if isinstance(status, ItemStatus) else RUN_STATUSES[status]
+
+
+def reason_words(reason: str | None) -> Word | None:
+    """Return what a reason means; None for none, and the word itself where a plugin made it up."""
+    if reason is None:
+        return None
+    return FAIL_REASONS.get(reason) or SKIP_REASONS.get(reason) or Word(reason.replace("_", " ").capitalize(), "")
+
+
+def source_words(source: str) -> str:
+    """Return the name of a course source for people."""
+    return SOURCES.get(source, source)
+
+
+def size(count: int) -> str:
+    """Say how many bytes, in decimal units: `1.2 GB`."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1000 or unit == _UNITS[-1]:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
