@@ -57,6 +57,9 @@ def preview_answer(preview: Preview) -> models.Preview:
         rows=[_preview_row(row) for row in preview.rows],
         counts={str(status): count for status, count in preview.counts.items()},
         truncated=preview.truncated,
+        cut_after=len(preview.rows) if preview.truncated else None,
+        slot=preview.slot,
+        before=preview.before,
     )
 
 
@@ -70,6 +73,7 @@ def _preview_row(row: PreviewRow) -> models.PreviewRow:
         would=str(row.would),
         reason=None if row.reason is None else str(row.reason),
         detail=row.detail or None,
+        pattern=row.pattern,
     )
 
 

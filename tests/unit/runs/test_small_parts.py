@@ -95,7 +95,7 @@ def test_patterns_look_at_code_name_sis_id_and_account(include, exclude, taken):
     """Any of the four suffices, whatever the case of its letters."""
     sandbox = Course(id="1", name="Play", code="SANDBOX-1", sis_id="SIS-9", account_name="Faculty of Law")
 
-    assert Patterns(include=include, exclude=exclude).take(sandbox) is taken
+    assert (Patterns(include=include, exclude=exclude).left_out(sandbox) is None) is taken
 
 
 def test_waits_grow_up_to_a_bound_and_respect_what_the_lms_asks():

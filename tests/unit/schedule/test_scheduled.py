@@ -13,8 +13,9 @@ import pytest
 
 from coursekeep import SettingsError
 from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.rules import declared_schedules, request_of
 from coursekeep_daemon.schedule import Scheduler
-from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules, request_of
+from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import load_settings
 from coursekeep_daemon.store import Run, Schedule, Store
 
