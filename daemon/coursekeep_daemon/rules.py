@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +14,22 @@ from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.spans import before, parse_span, parse_time_zone, year_end
 from coursekeep_daemon.store import Schedule
 
-__all__ = ["YearEnds", "check_rule", "cut_off", "declared_schedules", "request_of", "year_ends"]
+__all__ = [
+    "NAME",
+    "YearEnds",
+    "check_name",
+    "check_rule",
+    "cut_off",
+    "declared_schedules",
+    "request_of",
+    "year_ends",
+]
 
 #: the last day of academic years, as `08-31`, by integration; of those that have one
 YearEnds = Mapping[str, str]
+
+#: what a schedule may be called
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 #: the only course source that counts back from a time
 _BY_END = "end_date"
@@ -65,6 +78,13 @@ def cut_off(
     moment = before(slot, schedule.ended_for)
     moment = moment if latest is None else min(moment, latest)
     return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a schedule. Raises ValueError that says what it may be."""
+    if not re.fullmatch(NAME, name):
+        raise ValueError("a name has 1 to 64 lower-case letters, digits, - and _, and begins with a letter or digit")
+    return name
 
 
 def check_rule(schedule: Schedule, ends: YearEnds) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.requests import BadRequest, RunRequest
-from coursekeep_daemon.rules import YearEnds, check_rule, cut_off, request_of
+from coursekeep_daemon.rules import YearEnds, check_name, check_rule, cut_off, request_of
 from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.schedule import Scheduler, last_slot, next_slots
 from coursekeep_daemon.store import Conflict, Run, Schedule, Store
@@ -121,6 +121,10 @@ class ScheduledRuns:
     async def create(self, fields: Mapping[str, Any], by: str, scheduler: Scheduler) -> Schedule:
         """Store a new schedule and start to keep it. Raises `BadRequest`."""
         name = fields["name"]
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise BadRequest(str(error), where="name") from None
         async with self._locks[name]:
             if await self._store.schedule(name) is not None:
                 raise BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")

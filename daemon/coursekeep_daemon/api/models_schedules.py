@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from coursekeep_daemon.api.models import Answer, OnExisting, Patterns, Request, Time
+from coursekeep_daemon.rules import NAME, check_name
 from coursekeep_daemon.runs.states import RunStatus
 
 __all__ = ["DraftSchedule", "EndedBy", "NewSchedule", "Schedule", "ScheduleChange"]
 
-_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-
 EndedBy = Literal["course", "term", "academic_year"]
-
-
-def _named(name: str) -> str:
-    if not re.fullmatch(_NAME, name):
-        raise ValueError("a name has 1 to 64 lower-case letters, digits, - and _, and begins with a letter or digit")
-    return name
 
 
 Name = Annotated[
     str,
-    AfterValidator(_named),
-    Field(description="Lower-case letters, digits, - and _.", json_schema_extra={"pattern": _NAME}),
+    AfterValidator(check_name),
+    Field(description="Lower-case letters, digits, - and _.", json_schema_extra={"pattern": NAME}),
 ]
 
 

@@ -45,6 +45,18 @@ def start(url: str) -> None:
     asyncio.run(main())
 
 
+def test_runs_of_a_schedule_are_read_along_an_index(tmp_path: Path) -> None:
+    """The list of a schedule's runs neither scans nor sorts all runs."""
+    url = url_in(tmp_path)
+    Store.upgrade(url)
+    query = "EXPLAIN QUERY PLAN SELECT id FROM run WHERE schedule = 'a' ORDER BY id DESC LIMIT 5"
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        details = " | ".join(row[-1] for row in connection.execute(query))
+
+    assert "ix_run_schedule_id (schedule=?)" in details
+    assert "TEMP B-TREE" not in details
+
+
 def test_upgrade_is_idempotent(tmp_path: Path) -> None:
     """The first upgrade makes the database, a second finds nothing to do, and the store starts."""
     assert Store.upgrade(url_in(tmp_path)) == "empty"
