@@ -10,7 +10,7 @@ from coursekeep import CoursekeepError
 from coursekeep_daemon.runs.patterns import Patterns, check_pattern
 from coursekeep_daemon.runs.planner import Request
 
-__all__ = ["BadRequest", "RunRequest"]
+__all__ = ["BadRequest", "RunRequest", "check_patterns"]
 
 
 class BadRequest(CoursekeepError):
@@ -41,11 +41,12 @@ class RunRequest:
         patterns = Patterns(include=tuple(self.include), exclude=tuple(self.exclude))
         return Request(source=self.source, params=self.params, on_existing=self.on_existing, patterns=patterns)
 
-    def check_patterns(self) -> None:
-        """Raise `BadRequest`, naming the place, for a pattern that cannot be meant."""
-        for where, patterns in (("include", self.include), ("exclude", self.exclude)):
-            for place, pattern in enumerate(patterns):
-                try:
-                    check_pattern(pattern)
-                except ValueError as error:
-                    raise BadRequest(str(error), where=f"{where}.{place}") from None
+
+def check_patterns(include: Sequence[str], exclude: Sequence[str]) -> None:
+    """Raise `BadRequest`, naming the place, for a pattern that cannot be meant."""
+    for where, patterns in (("include", include), ("exclude", exclude)):
+        for place, pattern in enumerate(patterns):
+            try:
+                check_pattern(pattern)
+            except ValueError as error:
+                raise BadRequest(str(error), where=f"{where}.{place}") from None

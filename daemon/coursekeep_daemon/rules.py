@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.schedule import check_cron
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.spans import before, parse_span, parse_time_zone, year_end
@@ -98,6 +98,7 @@ def check_rule(schedule: Schedule, ends: YearEnds) -> None:
             check()
         except ValueError as error:
             raise BadRequest(str(error), where=where) from None
+    check_patterns(schedule.include, schedule.exclude)
     _check_end(schedule)
     if schedule.ended_by == _ACADEMIC_YEAR:
         _ends_of(schedule, ends)
@@ -110,7 +111,9 @@ def _check_end(schedule: Schedule) -> None:
         raise BadRequest(what, where="ended_by", remedy="Add ended_for, such as `6 months`, or leave ended_by out.")
     if schedule.ended_for is not None and schedule.source != _BY_END:
         what = f"the source {schedule.source} does not go by the end of courses"
-        raise BadRequest(what, where="ended_for", remedy=f"Leave it out, or take the source {_BY_END}.")
+        raise BadRequest(
+            what, where="ended_for", remedy=f"Leave it out (null in a change), or take the source {_BY_END}."
+        )
     if schedule.ended_for is not None and "before" in schedule.params:
         what = "there are a date and ended_for, which makes a new date at each tick"
         raise BadRequest(what, where="params.before", remedy="Leave one of them out.")
@@ -148,7 +151,7 @@ def declared_schedules(settings: Settings, now: datetime) -> list[Schedule]:
         try:
             check_rule(schedule, ends)
         except BadRequest as error:
-            key = "of" if error.where == "ended_by" else error.where
-            raise settings.origin.error(("schedules", name, key), f"{error.what}. {error.remedy}".strip()) from None
+            key = ["of"] if error.where == "ended_by" else error.where.split(".")
+            raise settings.origin.error(("schedules", name, *key), f"{error.what}. {error.remedy}".strip()) from None
         declared.append(schedule)
     return declared

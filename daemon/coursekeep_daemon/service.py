@@ -22,7 +22,7 @@ from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
-from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.rules import declared_schedules, year_ends
 from coursekeep_daemon.runs.archiver import Archiver, Rules
 from coursekeep_daemon.runs.dispatcher import Dispatcher
@@ -358,7 +358,7 @@ class Service(ScheduleCalls):
         if request.integration not in self.settings.integrations:
             hint = close_match(request.integration, self.settings.integrations)
             raise BadRequest(f"there is no integration {request.integration}; {hint}", where="integration")
-        request.check_patterns()
+        check_patterns(request.include, request.exclude)
         if request.on_existing not in {"skip", "refresh"}:
             raise BadRequest(f"{request.on_existing!r} is not known; allowed: refresh, skip", where="on_existing")
         try:

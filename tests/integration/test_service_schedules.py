@@ -18,7 +18,7 @@ from coursekeep_daemon.requests import BadRequest
 from coursekeep_daemon.runs.planner import LEFT_OUT
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.service import Service
-from coursekeep_daemon.store import Run
+from coursekeep_daemon.store import PauseLevel, Run
 
 CAMPUS = generated(seed=1, courses=40)
 
@@ -55,57 +55,59 @@ def change_grade(server: CampusServer, course: Course) -> None:
     httpx.post(f"{server.url}/campus/grade", json=change).raise_for_status()
 
 
+class Policy:
+    """Two schedules on one integration, and a daemon that is started on chosen days after the end of the courses."""
+
+    def __init__(self, bench: Bench, courses: list[Course]) -> None:
+        self.bench = bench
+        end = CAMPUS.terms[courses[0].term_id].end_at
+        assert end is not None
+        self.end = end
+        rule = {"integration": "main", "cron": "0 3 * * *", "include": [f"sis:{one.sis_id}" for one in courses]}
+        self.schedules = {
+            "archive": rule | {"ended_for": "6 months"},
+            "refresh": rule | {"ended_for": "12 months", "on_existing": "refresh"},
+        }
+
+    async def day(self, number: int) -> dict[str, dict[str, tuple[ItemStatus, str | None, int | None]]]:
+        """Start the daemon on a day, and return what its schedules did: items by schedule and course."""
+        now = self.end + timedelta(days=number, hours=12)
+        async with self.bench.service(clock=lambda: now, schedules=self.schedules) as service:
+
+            async def caught_up() -> list[Run]:
+                runs = [run for run in (await service.store.runs()).items if run.created_at == now]
+                return runs if len(runs) == len(self.schedules) else []
+
+            done = {}
+            for run in await eventually(caught_up):
+                await self.bench.finished(service, run)
+                items = (await self.bench.items(service, run)).items()
+                done[run.schedule or ""] = {ref: (one.status, one.reason, one.package_version) for ref, one in items}
+            return done
+
+    async def begin(self) -> None:
+        """Start the daemon for the first time, so that it has something to catch up later."""
+        first = datetime.now(UTC)  # the courses have ended for Canvas only now
+        async with self.bench.service(clock=lambda: first, schedules=self.schedules) as service:
+            assert (await service.store.runs()).items == []
+
+
 def test_two_schedules_archive_first_and_refresh_later(bench, server):
     """Six months after the end the courses are archived; after twelve, those that differ get a second version."""
     changed, same = ended_in("Last autumn")[:2]
-    assert CAMPUS.terms[changed.term_id].end_at == CAMPUS.terms[same.term_id].end_at
-    end = CAMPUS.terms[changed.term_id].end_at
-    assert end is not None
-    rule = {"integration": "main", "cron": "0 3 * * *", "include": [f"sis:{one.sis_id}" for one in (changed, same)]}
-    schedules = {
-        "archive": rule | {"ended_for": "6 months"},
-        "refresh": rule | {"ended_for": "12 months", "on_existing": "refresh"},
-    }
-
-    async def tick(days: int) -> dict[str, Run]:
-        """Start the daemon so many days after the end of the courses, and return the finished runs of that day."""
-
-        def clock() -> datetime:
-            return end + timedelta(days=days, hours=12)
-
-        async with bench.service(clock=clock, schedules=schedules) as service:
-
-            async def fired() -> list[Run]:
-                runs = (await service.store.runs()).items
-                return [run for run in runs if run.created_at == clock()]
-
-            runs = await eventually(lambda: two(fired)) if days > first else []
-            return {run.schedule: await bench.finished(service, run) for run in runs}
-
-    async def two(fired: Callable[[], Awaitable[list[Run]]]) -> list[Run]:
-        found = await fired()
-        return found if len(found) == 2 else []
-
-    async def statuses(run: Run) -> dict[str, tuple[ItemStatus, str | None, int | None]]:
-        async with bench.service(schedules={}) as service:
-            items = await bench.items(service, run)
-        return {ref: (item.status, item.reason, item.package_version) for ref, item in items.items()}
-
-    first = (datetime.now(UTC) - end).days + 1  # the courses must have ended for Canvas too
+    both = (str(changed.id), str(same.id))
+    policy = Policy(bench, [changed, same])
 
     async def main() -> None:
-        await tick(first)
-        at_six = await tick(190)
+        await policy.begin()
+        at_six = await policy.day(190)
         await asyncio.to_thread(change_grade, server, changed)
-        at_twelve = await tick(370)
-        both = (str(changed.id), str(same.id))
+        at_twelve = await policy.day(370)
 
-        assert await statuses(at_six["archive"]) == dict.fromkeys(both, (ItemStatus.COMPLETED, None, 1))
-        assert await statuses(at_six["refresh"]) == {}
-        assert await statuses(at_twelve["archive"]) == dict.fromkeys(both, (ItemStatus.SKIPPED, "archived", 1))
-        refreshed = await statuses(at_twelve["refresh"])
-        assert refreshed[both[0]] == (ItemStatus.COMPLETED, None, 2)
-        assert refreshed[both[1]][:2] == (ItemStatus.SKIPPED, "unchanged")
+        assert at_six == {"archive": dict.fromkeys(both, (ItemStatus.COMPLETED, None, 1)), "refresh": {}}
+        assert at_twelve["archive"] == dict.fromkeys(both, (ItemStatus.SKIPPED, "archived", 1))
+        assert at_twelve["refresh"][both[0]] == (ItemStatus.COMPLETED, None, 2)
+        assert at_twelve["refresh"][both[1]][:2] == (ItemStatus.SKIPPED, "unchanged")
 
     asyncio.run(main())
 
@@ -142,7 +144,7 @@ def test_a_preview_tells_what_each_pattern_leaves_out(bench, server):
         cut = await service.preview_schedule("a", limit=3)
         run, _ = await service.run_schedule("a", by="tester", idempotency_key="k")
         again, created = await service.run_schedule("a", by="tester", idempotency_key="k")
-        await service.store.pause("run", str(run.id), "tester")  # type: ignore[arg-type]
+        await service.store.pause(PauseLevel.RUN, str(run.id), "tester")  # so that the stop need not wait for it
 
         by_account = {accounts[row.ref]: (row.would, row.pattern) for row in preview.rows if row.would != "failed"}
         assert by_account == {

@@ -84,7 +84,8 @@ class Schedule(Answer):
     cron: str
     time_zone: str
     source: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = Field(description="In the list of schedules, long texts and lists are cut.")
+    params_cut: bool = Field(False, description="Whether `params` shows only the beginning of something long.")
     ended_for: str | None
     ended_by: str
     include: list[str]

@@ -72,6 +72,22 @@ def test_the_answer_tells_the_next_ticks_and_what_became_of_the_last() -> None:
     in_house(test)
 
 
+def test_a_long_table_is_cut_in_lists_only() -> None:
+    """A schedule of a CSV shows the beginning of it in the list, and all of it by itself."""
+
+    async def test(house: ApiHouse) -> None:
+        table = {"text": "course_id\n" + "1\n" * 500}
+        body = {"name": "a", "integration": "main", "cron": "@daily", "source": "csv", "params": table}
+        async with house.client("admin") as client:
+            made = (await client.post("/schedules", json=body)).json()
+            (listed,) = (await client.get("/schedules")).json()["items"]
+
+        assert (made["params"], made["params_cut"]) == (table, False)
+        assert (len(listed["params"]["text"]), listed["params_cut"]) == (200, True)
+
+    in_house(test)
+
+
 def test_a_schedule_is_previewed_before_it_is_stored() -> None:
     """The preview of a body tells its tick, cut-off, and the pattern that leaves a course out; nothing is stored."""
 

@@ -120,6 +120,7 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"ended_for": None, "params": {"before": "2026-01-01"}, "ended_by": "term"}, "ended_by", "only with ended_for"),
     ({"source": "terms", "params": {"terms": ["1"]}}, "ended_for", "does not go by the end"),
     ({"params": {"before": "2026-01-01"}}, "params.before", "a new date at each tick"),
+    ({"include": ["BIO*", "account: "]}, "include.1", "no pattern"),
     ({"integration": "other", "ended_by": "academic_year"}, "ended_by", "does not say when its academic years end"),
 ]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 
 from coursekeep_daemon.api import models
-from coursekeep_daemon.api.convert import preview_answer
+from coursekeep_daemon.api.convert import preview_answer, short_params
 from coursekeep_daemon.api.errors import domain_errors
 from coursekeep_daemon.api.lists import Listing
 from coursekeep_daemon.api.models_schedules import DraftSchedule, NewSchedule, Schedule, ScheduleChange
@@ -27,7 +27,7 @@ router = APIRouter(tags=["schedules"])
 @router.get("/schedules", summary="List schedules")
 async def list_schedules(service: Daemon, caller: Reader) -> Listing[Schedule]:
     """List all schedules with their next ticks and what became of the last."""
-    return Listing(items=await _answers(service, await service.store.schedules()))
+    return Listing(items=await _answers(service, await service.store.schedules(), short=True))
 
 
 @router.post("/schedules", status_code=201, summary="Add a schedule")
@@ -118,13 +118,16 @@ async def _answer(service: Service, schedule: records.Schedule) -> Schedule:
     return answer
 
 
-async def _answers(service: Service, schedules: Sequence[records.Schedule]) -> list[Schedule]:
+async def _answers(service: Service, schedules: Sequence[records.Schedule], *, short: bool = False) -> list[Schedule]:
     """Return schedules with their next ticks and the states of their last runs, which are asked for at once."""
     statuses = await service.store.run_statuses([one.last_run_id for one in schedules if one.last_run_id is not None])
     answers = []
     for one in schedules:
+        params, cut = short_params(one.params) if short else (one.params, False)
         moment = service.scheduler.next_fire(one.name) if one.enabled else None
         more = {
+            "params": params,
+            "params_cut": cut,
             "next_fire_at": None if moment is None else models.in_utc(moment),
             "next_fire_times": [models.in_utc(each) for each in service.next_fires(one)],
             "last_run_status": statuses.get(one.last_run_id or 0),

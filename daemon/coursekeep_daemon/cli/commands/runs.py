@@ -112,7 +112,9 @@ def show(call: Call, run_id: _RunId) -> None:
     else:
         call.print.say(outcome(run))
         names = ("integration", "source", "params", "include", "exclude", "on_existing", "note", "created_by")
-        call.print.fields(run, (*names, "created_at", "started_at", "finished_at", "reimport_of", "reimports"))
+        call.print.fields(
+            run, (*names, "schedule", "created_at", "started_at", "finished_at", "reimport_of", "reimports")
+        )
     _exit_by(run)
 
 
