@@ -77,11 +77,11 @@ class ScheduleCalls(ABC):
         Returns as `start_run`: a key that was used for this schedule before gives that run, though dates have moved on.
         Raises `BadRequest` and `Conflict`.
         """
-        request = await self._scheduled.run_now(name)
         if idempotency_key is not None:
             earlier = await self.store.run_of_key(by, idempotency_key)
             if earlier is not None and earlier.schedule == name:
                 return earlier, False
+        request = await self._scheduled.run_now(name)
         return await self.start_run(request, by=by, idempotency_key=idempotency_key, schedule=name)
 
     def next_fires(self, schedule: Schedule, count: int = 5) -> list[datetime]:

@@ -128,7 +128,9 @@ class ScheduledRuns:
         async with self._locks[name]:
             if await self._store.schedule(name) is not None:
                 raise BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")
-            return await self._keep(self.draft(fields, by), scheduler)
+            draft = self.draft(fields, by)
+            self.check(draft)
+            return await self._keep(draft, scheduler)
 
     async def update(
         self, name: str, changes: Mapping[str, Any], scheduler: Scheduler, *, revision: int | None = None
@@ -145,7 +147,10 @@ class ScheduledRuns:
                     f"not {revision}. Read it again, then repeat what should still change."
                 )
             known = {key: value for key, value in changes.items() if key in _EDITABLE}
-            return await self._keep(replace(schedule, **known), scheduler)
+            changed = replace(schedule, **known)
+            if changed != replace(schedule, enabled=False):  # what cannot be kept must still be possible to stop
+                self.check(changed)
+            return await self._keep(changed, scheduler)
 
     async def delete(self, name: str, scheduler: Scheduler) -> None:
         """Forget a schedule; its runs stay. Raises `BadRequest`."""
@@ -194,7 +199,6 @@ class ScheduledRuns:
         return schedule
 
     async def _keep(self, schedule: Schedule, scheduler: Scheduler) -> Schedule:
-        self.check(schedule)
         kept = await self._store.put_schedule(schedule)
         scheduler.put(kept)
         return kept

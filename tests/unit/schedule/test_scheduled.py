@@ -238,6 +238,23 @@ def test_of_two_who_edit_the_same_revision_one_wins(tmp_path):
     on_bench(tmp_path, test)
 
 
+def test_a_schedule_that_can_no_longer_run_can_be_stopped(tmp_path):
+    """Disabling needs no rule that holds: an integration that has gone must not keep a schedule alive."""
+
+    async def test(bench: Bench) -> None:
+        none: Any = NoScheduler()
+        await bench.store.put_schedule(monthly(ended_by="academic_year"))
+        with pytest.raises(BadRequest, match="academic years"):
+            await bench.runs.update("ended", {"cron": "0 4 * * *"}, none)
+        stopped = await bench.runs.update("ended", {"enabled": False}, none)
+        with pytest.raises(BadRequest, match="academic years"):
+            await bench.runs.update("ended", {"enabled": True}, none)
+
+        assert (stopped.enabled, stopped.cron) == (False, "0 3 15 * *")
+
+    on_bench(tmp_path, test)
+
+
 def test_of_two_who_add_the_same_name_one_wins(tmp_path):
     """A second schedule of a name is refused, and does not change the first."""
 
