@@ -141,7 +141,8 @@ class Scheduler:
 def check_cron(cron: str, time_zone: str) -> None:
     """Raise ValueError, saying how to write it, where a cron rule or its time zone cannot be used."""
     parse_time_zone(time_zone)
-    _trigger(cron, time_zone)
+    if not next_slots(cron, time_zone, datetime.now(UTC)):
+        raise ValueError(f"{cron!r} never comes: there is no such day")
 
 
 def next_slots(cron: str, time_zone: str, after: datetime, count: int = 1) -> list[datetime]:

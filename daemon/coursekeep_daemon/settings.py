@@ -21,7 +21,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
 from coursekeep_daemon.secrets import redact, resolve_secrets
-from coursekeep_daemon.spans import parse_span, parse_time_zone
+from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
 
 __all__ = [
     "AccountSettings",
@@ -110,6 +110,14 @@ class IntegrationSettings(BaseModel):
     )
     courses_at_once: int | None = Field(None, ge=1, le=64, description="Courses at once; unset: engine.concurrency.")
     terms_refresh: str = Field("30 2 * * *", description="When to read the terms again, as cron.")
+    academic_year_ends: str | None = Field(
+        None, description="Last day of academic years, such as 08-31, for schedules that count from their end."
+    )
+
+    @field_validator("academic_year_ends")
+    @classmethod
+    def _year_end(cls, value: str | None) -> str | None:
+        return value if value is None else parse_year_end(value)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -126,9 +134,9 @@ class ScheduleSettings(_Section):
     source: str = Field("end_date", description="Course source.")
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the source.")
     ended_for: str | None = Field(None, description="With `end_date`: how long ago courses must have ended.")
-    of: Literal["course", "term"] = Field("course", description="Whose end `ended_for` counts from.")
-    include: tuple[str, ...] = Field((), description="Patterns of code, name or account; empty takes all.")
-    exclude: tuple[str, ...] = Field((), description="Patterns of code, name or account to leave out.")
+    of: Literal["course", "term", "academic_year"] = Field("course", description="Whose end `ended_for` counts from.")
+    include: tuple[str, ...] = Field((), description="Patterns of code, name, SIS id or account; empty takes all.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of code, name, SIS id or account to leave out.")
     on_existing: Literal["skip", "refresh"] = Field("skip", description="What to do with courses archived before.")
     enabled: bool = Field(True, description="False keeps the rule, but does not start runs.")
 

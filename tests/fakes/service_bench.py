@@ -13,6 +13,7 @@ from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.states import FINAL_RUN
 from coursekeep_daemon.runs.watch import Patience
 from coursekeep_daemon.service import Service
@@ -68,10 +69,12 @@ class Bench:
             base[name] = base.get(name, {}) | section
         return Settings(**base)
 
-    def service(self, *, registry: Registry | None = None, **sections: Any) -> Service:
+    def service(self, *, registry: Registry | None = None, clock: Clock | None = None, **sections: Any) -> Service:
         retry = RetryPolicy(attempts=2, wait=0.01, longest=0.02)
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
-        return Service(self.settings(**sections), registry=registry, patience=SHORT, limits=limits, retry=retry)
+        more = {} if clock is None else {"clock": clock}
+        settings = self.settings(**sections)
+        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, **more)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

@@ -10,7 +10,7 @@ from coursekeep_daemon.runs.states import FINAL_ITEM, ItemStatus, RunStatus
 from coursekeep_daemon.service import Hold, Preview, PreviewRow
 from coursekeep_daemon.store import records
 
-__all__ = ["integration_answer", "item_answer", "preview_answer", "run_answer"]
+__all__ = ["integration_answer", "item_answer", "preview_answer", "run_answer", "short_params"]
 
 #: what a list of runs shows of long parameters, such as the text of an uploaded CSV
 _MAX_TEXT = 200
@@ -21,7 +21,7 @@ def run_answer(
     run: records.Run, hold: Hold | None, *, pauses: Sequence[Hold] = (), reimports: Sequence[int] = ()
 ) -> models.Run:
     """Return a run with its progress, what holds it, and the runs that take failed items of it again."""
-    params, cut = _short(run.params)
+    params, cut = short_params(run.params)
     return models.Run.model_validate(
         {
             **{name: getattr(run, name) for name in models.Run.model_fields if hasattr(run, name)},
@@ -57,6 +57,9 @@ def preview_answer(preview: Preview) -> models.Preview:
         rows=[_preview_row(row) for row in preview.rows],
         counts={str(status): count for status, count in preview.counts.items()},
         truncated=preview.truncated,
+        cut_after=len(preview.rows) if preview.truncated else None,
+        slot=preview.slot,
+        before=preview.before,
     )
 
 
@@ -70,6 +73,7 @@ def _preview_row(row: PreviewRow) -> models.PreviewRow:
         would=str(row.would),
         reason=None if row.reason is None else str(row.reason),
         detail=row.detail or None,
+        pattern=row.pattern,
     )
 
 
@@ -82,8 +86,8 @@ def _progress(run: records.Run) -> models.Progress:
     return models.Progress(done=done, total=run.total, planned=planned, percent=percent)
 
 
-def _short(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Cut long texts and lists: a run of 200,000 ids must not make every list megabytes long."""
+def short_params(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Cut long texts and lists, and tell whether any was: 200,000 ids must not make every list megabytes long."""
     short: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, str):

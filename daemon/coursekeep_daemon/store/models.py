@@ -54,10 +54,10 @@ def _references(target: str, **more: Any) -> Any:
     return Field(sa_type=BIG_ID, sa_column_args=(ForeignKey(target),), **more)
 
 
-def _present(name: str, column: str) -> Index:
+def _present(name: str, column: str, *more: str) -> Index:
     """Return an index of the few rows that have a value in a column."""
     condition = f"{column} IS NOT NULL"
-    return Index(name, column, sqlite_where=text(condition), postgresql_where=text(condition))
+    return Index(name, column, *more, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class IntegrationRow(Base, table=True):
@@ -120,6 +120,7 @@ class RunRow(Base, table=True):
         Index(None, "status", "id"),
         Index(None, "integration", "id"),
         _present("ix_run_reimport_of", "reimport_of"),
+        _present("ix_run_schedule_id", "schedule", "id"),
     )
 
     id: int | None = _id()
@@ -257,6 +258,8 @@ class ScheduleRow(Base, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_fired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_run_id: int | None = Field(default=None, sa_type=BIG_ID)
+    last_error: str | None = Field(default=None, sa_type=CleanText)
+    revision: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class PauseRow(Base, table=True):

@@ -248,7 +248,7 @@ class Schedule:
     params: Mapping[str, Any]
     #: `6 months`: source `end_date` counts back from the tick
     ended_for: str | None
-    #: `course` or `term`
+    #: `course`, `term` or `academic_year`
     ended_by: str
     include: list[str]
     exclude: list[str]
@@ -260,6 +260,10 @@ class Schedule:
     created_at: datetime
     last_fired_at: datetime | None = None
     last_run_id: int | None = None
+    #: why the last time started no run; None where it did
+    last_error: str | None = None
+    #: raised by each change of the rule
+    revision: int = 1
 
 
 class Role(StrEnum):

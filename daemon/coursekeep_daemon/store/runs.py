@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -89,6 +89,7 @@ class Runs(Room):
         *,
         status: RunStatus | None = None,
         integration: str | None = None,
+        schedule: str | None = None,
         created_since: datetime | None = None,
         created_before: datetime | None = None,
         limit: int = 50,
@@ -100,16 +101,28 @@ class Runs(Room):
             query = query.where(run.c.status == status)
         if integration is not None:
             query = query.where(run.c.integration == integration)
+        if schedule is not None:
+            query = query.where(run.c.schedule == schedule)
         if created_since is not None:
             query = query.where(run.c.created_at >= created_since)
         if created_before is not None:
             query = query.where(run.c.created_at < created_before)
-        scope = f"runs {status} {integration!r} {created_since} {created_before}"
+        scope = f"runs {status} {integration!r} {schedule!r} {created_since} {created_before}"
         return await self._reader(
             lambda connection: page(
                 connection, _RUN, query, run.c.id, scope=scope, limit=limit, cursor=cursor, newest_first=True
             )
         )
+
+    async def run_of_key(self, created_by: str, key: str) -> Run | None:
+        """Return the run that someone started under an idempotency key; None where there is none."""
+        query = _select().where(run.c.created_by == created_by, run.c.idempotency_key == key)
+        return await self._reader(lambda connection: _RUN.one(connection, query))
+
+    async def run_statuses(self, run_ids: Iterable[int]) -> dict[int, RunStatus]:
+        """Return the statuses of those of the runs that are there."""
+        query = select(run.c.id, run.c.status).where(run.c.id.in_({one for one in run_ids if is_id(one)}))
+        return await self._reader(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def open_runs(self) -> list[Run]:
         """Return the runs that are not final, oldest first."""

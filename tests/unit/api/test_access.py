@@ -39,6 +39,8 @@ ROUTES: dict[str, str | None] = {
     "GET /pauses": "read",
     "GET /schedules": "read",
     "POST /schedules": "admin",
+    "POST /schedules/preview": "operate",
+    "POST /schedules/{name}/run": "operate",
     "GET /schedules/{name}": "read",
     "PATCH /schedules/{name}": "admin",
     "DELETE /schedules/{name}": "admin",

@@ -32,6 +32,23 @@ _OLD_RUN = {
     "request_digest": "0" * 64,
 }
 
+_OLD_SCHEDULE = {
+    "name": "ended",
+    "integration": "main",
+    "cron": "0 3 15 * *",
+    "time_zone": "UTC",
+    "source": "end_date",
+    "params": "{}",
+    "ended_for": "6 months",
+    "ended_by": "course",
+    "include": "[]",
+    "exclude": "[]",
+    "on_existing": "skip",
+    "enabled": 1,
+    "declared": 0,
+    "created_by": "tester",
+}
+
 
 def url_in(directory: Path) -> str:
     return f"sqlite:///{directory / 'coursekeep.db'}"
@@ -43,6 +60,18 @@ def start(url: str) -> None:
             pass
 
     asyncio.run(main())
+
+
+def test_runs_of_a_schedule_are_read_along_an_index(tmp_path: Path) -> None:
+    """The list of a schedule's runs neither scans nor sorts all runs."""
+    url = url_in(tmp_path)
+    Store.upgrade(url)
+    query = "EXPLAIN QUERY PLAN SELECT id FROM run WHERE schedule = 'a' ORDER BY id DESC LIMIT 5"
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        details = " | ".join(row[-1] for row in connection.execute(query))
+
+    assert "ix_run_schedule_id (schedule=?)" in details
+    assert "TEMP B-TREE" not in details
 
 
 def test_upgrade_is_idempotent(tmp_path: Path) -> None:
@@ -65,6 +94,7 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
             ("integration", {"name": "main", "connector": "canvas", "source": "{}", "check_steps": "[]"}),
             ("run", _OLD_RUN),
             ("run_count", {"run_id": 1, "total": 1, "gaps": 0, **dict.fromkeys(ItemStatus, 0), "failed": 1}),
+            ("schedule", _OLD_SCHEDULE),
             ("item", {"run_id": 1, "ref": "7", "status": "failed", "reason": "no_access", "attempts": 1, "gaps": 0}),
         ):
             columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{table}')")}
@@ -78,6 +108,8 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
     async def main() -> None:
         async with Store(url) as store:
             (item,) = (await store.items(1)).items
+            (schedule,) = await store.schedules()
+            assert (schedule.name, schedule.revision, schedule.last_error) == ("ended", 1, None)
             assert (item.ref, item.status, item.reason) == ("7", "failed", "no_access")
             assert item.reimported_in_run is None
             assert await store.check_counters(1) == {}

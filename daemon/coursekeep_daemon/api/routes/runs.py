@@ -32,6 +32,7 @@ class RunFilter(Paging):
 
     status: RunStatus | None = Field(None, description="Only runs in this status.")
     integration: str | None = Field(None, description="Only runs of this integration.")
+    schedule: str | None = Field(None, description="Only runs of this schedule, those started by hand included.")
     created_since: AwareDatetime | None = Field(None, description="Only runs created at or after this moment.")
     created_before: AwareDatetime | None = Field(None, description="Only runs created before this moment.")
 
