@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from coursekeep import ConnectorSettings, SettingsError
+from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
 from coursekeep_daemon.secrets import redact, resolve_secrets
 from coursekeep_daemon.spans import parse_span, parse_time_zone
@@ -28,6 +29,7 @@ __all__ = [
     "DaemonSettings",
     "EngineSettings",
     "IntegrationSettings",
+    "NotificationSettings",
     "ScheduleSettings",
     "Settings",
     "StoreSettings",
@@ -47,6 +49,7 @@ class DaemonSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8350, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(None, description="Address that people use, for links; unset makes none.")
     data_dir: Path = Field(Path("data"), description="Folder for the lock, the scheduler's file and the store.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event to log.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto` is text on a terminal, else JSON.")
@@ -55,6 +58,13 @@ class DaemonSettings(_Section):
     disabled_plugins: tuple[str, ...] = Field((), description="Entry points of plugins that are not to be loaded.")
 
     _zone = field_validator("time_zone")(parse_time_zone)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?(?<!/)", value):
+            raise ValueError("an address such as https://coursekeep.example.edu is needed, without / at its end")
+        return value
 
 
 class StoreSettings(_Section):
@@ -132,6 +142,34 @@ class ScheduleSettings(_Section):
         return value if value is None else parse_time_zone(value)
 
 
+class NotificationSettings(_Section):
+    """Whom to tell what happened."""
+
+    kind: Literal["apprise", "webhook"] = Field("apprise", description="How it is told.")
+    url: SecretStr | dict[Literal["env", "file"], str] = Field(
+        description="Apprise's address of a service, or the webhook's own. A secret: it may hold a password."
+    )
+    secret: SecretStr | dict[Literal["env", "file"], str] | None = Field(
+        None, description="With `webhook`: what its messages are signed with."
+    )
+    events: tuple[NotificationKind, ...] = Field((), description="What to tell; empty tells everything.")
+    integrations: tuple[str, ...] = Field((), description="Whose events; empty takes all integrations.")
+
+    @field_validator("url", "secret")
+    @classmethod
+    def _secret(cls, value: SecretStr | dict[str, str] | None) -> SecretStr | dict[str, str] | None:
+        if isinstance(value, dict) and len(value) != 1:
+            raise ValueError('a secret is written as text, { env = "NAME" } or { file = "path" }')
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            raise ValueError("it is empty")
+        return value
+
+    def reference(self, key: Literal["url", "secret"]) -> str | dict[str, str] | None:
+        """Return `url` or `secret` as it was written: the secret itself, or the reference to it."""
+        value: Any = getattr(self, key)
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
 class _Environment(EnvSettingsSource):
     """Environment variables as plain text; only what looks like a JSON list or object is read as JSON.
 
@@ -157,6 +195,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
+    notifications: dict[str, NotificationSettings] = Field(default_factory=dict)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -247,16 +286,23 @@ def _refuse_unknown_variables(origin: Origin) -> None:
 
 
 def _check_references(settings: Settings, origin: Origin) -> None:
-    for name in (*settings.integrations, *settings.schedules):
-        if not re.match(_NAME, name):
-            table = "integrations" if name in settings.integrations else "schedules"
-            raise origin.error((table, name), "a name has lower-case letters, digits, - and _ only")
+    for table in ("integrations", "schedules", "notifications"):
+        for name in getattr(settings, table):
+            if not re.match(_NAME, name):
+                raise origin.error((table, name), "a name has lower-case letters, digits, - and _ only")
     for name, schedule in settings.schedules.items():
         if schedule.integration not in settings.integrations:
             known = close_match(schedule.integration, settings.integrations)
             raise origin.error(
                 ("schedules", name, "integration"), f"there is no integration {schedule.integration}; {known}"
             )
+    for name, target in settings.notifications.items():
+        for wanted in target.integrations:
+            if wanted not in settings.integrations:
+                known = close_match(wanted, settings.integrations)
+                raise origin.error(
+                    ("notifications", name, "integrations"), f"there is no integration {wanted}; {known}"
+                )
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
