@@ -21,7 +21,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
-from coursekeep_daemon.secrets import redact, resolve_secrets
+from coursekeep_daemon.secrets import is_reference, redact, resolve_secrets
 from coursekeep_daemon.spans import parse_span, parse_time_zone
 
 __all__ = [
@@ -155,13 +155,13 @@ class NotificationSettings(_Section):
     events: tuple[NotificationKind, ...] = Field((), description="What to tell; empty tells everything.")
     integrations: tuple[str, ...] = Field((), description="Whose events; empty takes all integrations.")
 
-    @field_validator("url", "secret")
+    @field_validator("url", "secret", mode="before")
     @classmethod
-    def _secret(cls, value: SecretStr | dict[str, str] | None) -> SecretStr | dict[str, str] | None:
-        if isinstance(value, dict) and len(value) != 1:
-            raise ValueError('a secret is written as text, { env = "NAME" } or { file = "path" }')
-        if isinstance(value, SecretStr) and not value.get_secret_value():
-            raise ValueError("it is empty")
+    def _secret(cls, value: Any) -> Any:
+        named = is_reference(value) and all(isinstance(each, str) for each in value.values())
+        usable = named or isinstance(value, (str, SecretStr))
+        if not usable or not value:
+            raise ValueError('a secret is written as { env = "NAME" }, { file = "path" }, or text, and not empty')
         return value
 
     def reference(self, key: Literal["url", "secret"]) -> str | dict[str, str] | None:

@@ -128,7 +128,7 @@ class Courier:
         due = delivery.next_attempt_at
         wait = 0.0 if due is None else (due - self._clock()).total_seconds()
         if wait > 0:
-            await wait_for_event(wake, wait)
+            await wait_for_event(wake, min(wait, self._pace.look_again))  # a clock may be set meanwhile
             return
         await self._attempt(target, notification, delivery)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -27,10 +28,11 @@ _MOST_READ = 64 * 1024
 def is_webhook_url(url: str) -> bool:
     """Tell whether a webhook can be posted to an address."""
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
+        parsed = urlsplit(url)
+        httpx.URL(url)
+        return parsed.scheme in {"http", "https"} and bool(parsed.hostname) and parsed.port != 0
+    except (ValueError, httpx.InvalidURL):
         return False
-    return parsed.scheme in {"http", "https"} and bool(parsed.host)
 
 
 def signature(secret: str, body: bytes, moment: int) -> str:
@@ -51,7 +53,7 @@ class Webhook(Target):
         integrations: Iterable[str],
         *,
         url: str,
-        secret: str | None,
+        secret: str | None = None,
         timeout: float = 20.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
