@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ParamSpec
 
 import structlog
 
@@ -19,6 +20,8 @@ from coursekeep_daemon.store import Store, StoreError
 __all__ = ["Courier", "Pace"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,14 +105,19 @@ class Courier:
                 await wait_for_event(self._new, self._pace.look_again)
 
     async def _address_new(self) -> None:
-        for notification in await self._store.unaddressed():
-            wanted_by = [target.name for target in self._targets.values() if target.wants(notification)]
-            if not await self._store.address(notification.id, wanted_by):
-                continue
-            log.info("notification", kind=notification.kind, notification=notification.uid, targets=wanted_by)
-            self._told(message_of(notification, self._public_url))
-            for wake in self._wakes.values():
-                wake.set()
+        while new := await self._store.unaddressed():
+            for notification in new:
+                await self._address(notification)
+
+    async def _address(self, notification: Notification) -> None:
+        """Write the deliveries of a notification, and tell plugins of it."""
+        wanted_by = [target.name for target in self._targets.values() if target.wants(notification)]
+        if not await self._store.address(notification.id, wanted_by):
+            return
+        log.info("notification", kind=notification.kind, notification=notification.uid, targets=wanted_by)
+        self._told(message_of(notification, self._public_url))
+        for wake in self._wakes.values():
+            wake.set()
 
     async def _serve(self, target: Target) -> None:
         """Deliver to one target, oldest first, for ever."""
@@ -169,10 +177,10 @@ class Courier:
         asked = None if error.after is None else min(error.after, self._pace.longest_asked)
         return now + timedelta(seconds=self._pace.retry.seconds(delivery.attempts + 1, asked))
 
-    async def _guarded(self, work: Callable[..., object], *args: object) -> None:
+    async def _guarded(self, work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Do a piece of work. A database that does not answer is waited for."""
         try:
-            await work(*args)  # type: ignore[misc]  # coroutine functions of this class
+            await work(*args, **kwargs)
         except StoreError as error:
             log.error("store_trouble", during="notifications", reason=str(error))
             await asyncio.sleep(self._pace.look_again)

@@ -11,7 +11,7 @@ from coursekeep_daemon.logs import hide_secrets
 from coursekeep_daemon.notifications.records import Notification, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus
 
-__all__ = ["Message", "message_of", "test_message"]
+__all__ = ["Message", "message_of", "message_of_test"]
 
 #: longest text that a message takes over from elsewhere, such as an error of an LMS
 _LONGEST = 500
@@ -88,7 +88,7 @@ def message_of(notification: Notification, public_url: str | None) -> Message:
     )
 
 
-def test_message(uid: str, at: datetime, target: str, by: str) -> Message:
+def message_of_test(uid: str, at: datetime, target: str, by: str) -> Message:
     """Write a message that only shows that a target can be reached."""
     text = f"{by} sent this message to see whether the notification target {target} can be reached. It can."
     return Message(

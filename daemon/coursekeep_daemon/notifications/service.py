@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 
 from coursekeep_daemon.notifications.courier import Courier, Pace
-from coursekeep_daemon.notifications.messages import Message, test_message
+from coursekeep_daemon.notifications.messages import Message, message_of_test
 from coursekeep_daemon.notifications.records import Listed, NotificationKind
 from coursekeep_daemon.notifications.storage_news import StorageNews
 from coursekeep_daemon.notifications.targets import Target, Undelivered
@@ -18,7 +18,7 @@ from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.store import NoSuchRecord, Slice, Store
 
-__all__ = ["Notifications", "TargetInfo", "TestResult"]
+__all__ = ["Notifications", "SentTest", "TargetInfo"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class TargetInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TestResult:
+class SentTest:
     """What became of a test message."""
 
     ok: bool
@@ -98,15 +98,15 @@ class Notifications:
             for target in self._targets.values()
         ]
 
-    async def send_test(self, target: str, *, by: str) -> TestResult:
+    async def send_test(self, target: str, *, by: str) -> SentTest:
         """Send a test message now, once, and tell what became of it. Raises `NoSuchRecord` for an unknown target."""
         if target not in self._targets:
             hint = close_match(target, self._targets)
             raise NoSuchRecord(f"There is no notification target {target!r} in the settings; {hint}.")
         try:
-            await self._targets[target].send(test_message(uuid4().hex, self._clock(), target, by))
+            await self._targets[target].send(message_of_test(uuid4().hex, self._clock(), target, by))
         except Undelivered as error:
             log.warning("notification_test_failed", target=target, by=by, reason=str(error))
-            return TestResult(ok=False, error=str(error))
+            return SentTest(ok=False, error=str(error))
         log.info("notification_test_sent", target=target, by=by)
-        return TestResult(ok=True)
+        return SentTest(ok=True)

@@ -63,7 +63,9 @@ class Webhook(Target):
         self._secret = secret
         self._timeout = timeout
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False)
+        # as for an LMS: certificates that the environment names count, proxies and passwords of it do not
+        context = httpx.create_ssl_context(trust_env=True)
+        self._client = httpx.AsyncClient(verify=context, timeout=timeout, follow_redirects=False, trust_env=False)
 
     async def send(self, message: Message) -> None:
         """Post a message: see `Target.send`."""
