@@ -147,7 +147,7 @@ class Courier:
             await self._undelivered(target, notification, delivery, error)
             return
         # who dies here sends it again: better twice, with one id, than never
-        await self._store.delivered(notification.id, target.name)
+        await self._noted(self._store.delivered, notification.id, target.name)
         self._counted(target.name, DeliveryState.DELIVERED)
         log.info("notification_delivered", target=target.name, notification=notification.uid, kind=notification.kind)
 
@@ -158,7 +158,9 @@ class Courier:
         refused = error.retry is Retry.FEW
         about = {"target": target.name, "notification": notification.uid, "kind": notification.kind}
         due = self._next_attempt(notification, delivery, error)
-        await self._store.undelivered(notification.id, target.name, str(error), next_attempt_at=due, refused=refused)
+        await self._noted(
+            self._store.undelivered, notification.id, target.name, str(error), next_attempt_at=due, refused=refused
+        )
         if due is None:
             self._counted(target.name, DeliveryState.GIVEN_UP)
             log.error("notification_given_up", **about, attempts=attempt, reason=str(error))
@@ -176,6 +178,18 @@ class Courier:
             return None
         asked = None if error.after is None else min(error.after, self._pace.longest_asked)
         return now + timedelta(seconds=self._pace.retry.seconds(delivery.attempts + 1, asked))
+
+    async def _noted(self, note: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Write down what became of an attempt, however long the database takes to come back.
+
+        To go back to the queue instead would send the message again and again, as long as a full disk lasts.
+        """
+        while True:
+            try:
+                return await note(*args, **kwargs)
+            except StoreError as error:
+                log.error("store_trouble", during="noting a delivery", reason=str(error))
+                await asyncio.sleep(self._pace.look_again)
 
     async def _guarded(self, work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Do a piece of work. A database that does not answer is waited for."""

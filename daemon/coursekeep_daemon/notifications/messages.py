@@ -16,6 +16,9 @@ __all__ = ["Message", "message_of", "message_of_test"]
 #: longest text that a message takes over from elsewhere, such as an error of an LMS
 _LONGEST = 500
 
+#: runs that a text names at most
+_RUNS = 5
+
 _REASONS: Mapping[str, str] = {
     FailReason.NO_ACCESS: "the credentials do not allow these courses",
     FailReason.LMS_UNAVAILABLE: "the LMS could not answer",
@@ -137,7 +140,8 @@ def _reasons(reasons: list[Mapping[str, Any]], failed: int) -> Iterator[str]:
 def _run_recovered(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
     run, counts = told.run_id, data["counts"]
     recovered = counts.get(ItemStatus.FAILED_REIMPORTED, 0)
-    by = ", ".join(str(each) for each in data["archived_by_runs"])
+    runs = data["archived_by_runs"]
+    by = ", ".join(str(each) for each in runs[-_RUNS:]) + (f" and {len(runs) - _RUNS} before" if runs[_RUNS:] else "")
     lines = [
         f"All courses that had failed in run {run} of the integration {told.integration} are archived now:",
         f"{_courses(recovered)}, by run {by}.",

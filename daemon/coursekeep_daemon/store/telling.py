@@ -17,7 +17,7 @@ from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["open_trouble", "tell_credentials", "tell_failed_run", "tell_recovered_runs", "tell_trouble", "tell_well"]
 
-#: reasons, and runs, that a message names at most
+#: reasons that a message names at most
 _NAMED = 5
 
 
@@ -66,12 +66,11 @@ def tell_recovered_runs(tx: Transaction, run_ids: Iterable[int]) -> None:
             select(item.c.reimported_in_run)
             .where(item.c.run_id == run_id, item.c.status == ItemStatus.FAILED_REIMPORTED)
             .distinct()
-            .order_by(item.c.reimported_in_run.desc())
-            .limit(_NAMED)
+            .order_by(item.c.reimported_in_run)
         )
         data = {
             "counts": _counts(dict(zip(ItemStatus, numbers, strict=True))),
-            "archived_by_runs": sorted(tx.execute(archived_by).scalars()),
+            "archived_by_runs": list(tx.execute(archived_by).scalars()),
         }
         _add(
             tx,

@@ -17,7 +17,7 @@ from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.records import Delivery, DeliveryState, NotificationKind
 from coursekeep_daemon.notifications.targets import Retry, Target, Undelivered
 from coursekeep_daemon.runs.backoff import Backoff
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.store import Store, StoreError
 
 PACE = Pace(look=0.0, look_again=0.02, retry=Backoff(first=10.0, longest=100.0))
 
@@ -210,6 +210,30 @@ def test_what_waits_for_a_target_that_left_the_settings_is_given_up(run):
             assert given_up.last_error == "the target is not in the settings any more"
 
     run(test)
+
+
+def test_a_database_in_trouble_does_not_make_a_message_go_out_again(run, monkeypatch):
+    """What was sent is noted when the database can be written again, and not sent once more meanwhile."""
+    target = Scripted("ops")
+
+    async def test(store: Store, clock: HandClock) -> None:
+        delivered, failures = store.delivered, [1, 2, 3]
+
+        async def fails_at_first(*args: Any) -> None:
+            if failures:
+                failures.pop()
+                raise StoreError("no space left")
+            await delivered(*args)
+
+        monkeypatch.setattr(store, "delivered", fails_at_first)
+        async with Desk(store, clock, target) as desk:
+            await store.halt_integration("main", "expired")
+            await desk.reached(DELIVERED)
+        assert failures == []
+
+    run(test)
+
+    assert target.attempts == 1
 
 
 def test_a_new_target_is_not_told_what_is_over(run):

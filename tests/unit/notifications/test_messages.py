@@ -88,6 +88,10 @@ def test_a_recovery_does_not_hide_what_was_canceled() -> None:
     """Canceled courses are counted, and said not to be archived."""
     text = message_of(made(NotificationKind.RUN_RECOVERED), None).text
 
+    many = message_of(made(NotificationKind.RUN_RECOVERED, archived_by_runs=[*range(1, 9)]), None).text
+
+    assert "by run 13, 14." in text
+    assert "by run 4, 5, 6, 7, 8 and 3 before." in many
     assert "40 canceled" in text
     assert "were not archived by this" in text
 
