@@ -20,6 +20,9 @@ from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
+from coursekeep_daemon.notifications.courier import Pace
+from coursekeep_daemon.notifications.opening import open_targets
+from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
@@ -76,6 +79,7 @@ class Service(ScheduleCalls):
         patience: Patience | None = None,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -85,6 +89,7 @@ class Service(ScheduleCalls):
         self._registry = registry
         self._patience = patience or Patience()
         self._retry = retry
+        self._pace = pace
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -100,11 +105,13 @@ class Service(ScheduleCalls):
             self._start_registry()
             await self._open_integrations(stack)
             self._read_schedules()
+            self._targets = await open_targets(self.settings, stack)
             await self._start_store(stack)
             await self._start_archive()
             await self._start_integrations()
             await self._start_watch(stack)
             await self._start_dispatcher(stack)
+            await self._start_notifications(stack)
             await self._start_scheduler(stack)
             stack.push_async_callback(self._stop_background)
             self._stack = stack.pop_all()
@@ -223,6 +230,20 @@ class Service(ScheduleCalls):
         self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self._holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self._holds.troubled, name))
+
+    async def _start_notifications(self, stack: AsyncExitStack) -> None:
+        self.notifications = Notifications(
+            self.store,
+            self._holds,
+            self._targets,
+            clock=self.clock,
+            pace=self._pace,
+            public_url=self.settings.daemon.public_url,
+            told=lambda message: self._hooks.tell("notification", notification=message.payload()),
+            counted=self.metrics.notified,
+        )
+        stack.push_async_callback(self.notifications.stop)
+        await self.notifications.start()
 
     def _rules(self) -> Rules:
         return Rules(

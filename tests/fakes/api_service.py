@@ -24,6 +24,9 @@ from coursekeep import CheckStep, Course
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.notifications.messages import Message
+from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
@@ -31,6 +34,22 @@ from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunReques
 from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
+
+
+class FakeTarget(Target):
+    """A notification target that keeps what it is sent."""
+
+    kind = "webhook"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sent: list[Message] = []
+        self.raises: Undelivered | None = None
+
+    async def send(self, message: Message) -> None:
+        if self.raises:
+            raise self.raises
+        self.sent.append(message)
 
 
 class FakeService:
@@ -56,6 +75,8 @@ class FakeService:
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
+        self.target = FakeTarget("ops", [], [])
+        self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}
         self.holding: Any = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
+from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.backoff import Backoff
@@ -20,7 +21,7 @@ from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Item, Run
 
-__all__ = ["SHORT", "Bench", "eventually"]
+__all__ = ["SHORT", "SHORT_PACE", "Bench", "eventually"]
 
 #: waits that are long enough to be seen, and short enough for a test
 SHORT = Patience(
@@ -41,6 +42,10 @@ async def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any
             if found:
                 return found
             await asyncio.sleep(0.02)
+
+
+#: notifications at once
+SHORT_PACE = Pace(look=0.01, look_again=0.5, retry=Backoff(first=0.05, longest=0.1), steady=0.2)
 
 
 class Bench:
@@ -74,7 +79,7 @@ class Bench:
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
         more = {} if clock is None else {"clock": clock}
         settings = self.settings(**sections)
-        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, **more)
+        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

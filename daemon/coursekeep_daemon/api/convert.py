@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coursekeep_daemon.api import models
+from coursekeep_daemon.notifications.records import Told
 from coursekeep_daemon.runs.states import FINAL_ITEM, ItemStatus, RunStatus
 from coursekeep_daemon.service import Hold, Preview, PreviewRow
 from coursekeep_daemon.store import records
@@ -16,11 +17,18 @@ __all__ = ["integration_answer", "item_answer", "preview_answer", "run_answer", 
 _MAX_TEXT = 200
 _MAX_LIST = 50
 
+_FAILED = (ItemStatus.FAILED, ItemStatus.FAILED_REIMPORTED)
+
 
 def run_answer(
-    run: records.Run, hold: Hold | None, *, pauses: Sequence[Hold] = (), reimports: Sequence[int] = ()
+    run: records.Run,
+    hold: Hold | None,
+    *,
+    pauses: Sequence[Hold] = (),
+    reimports: Sequence[int] = (),
+    told: Told | None = None,
 ) -> models.Run:
-    """Return a run with its progress, what holds it, and the runs that take failed items of it again."""
+    """Return a run with its progress, what holds it, the runs that take failed items of it again, and who was told."""
     params, cut = short_params(run.params)
     return models.Run.model_validate(
         {
@@ -33,6 +41,7 @@ def run_answer(
             "hold": None if hold is None else models.Hold.model_validate(hold),
             "pauses": [models.Hold.model_validate(each) for each in pauses],
             "reimports": list(reimports),
+            "told_at": None if told is None else told.told_at,
         }
     )
 
@@ -43,11 +52,16 @@ def integration_answer(integration: records.Integration, pauses: Sequence[Hold])
     return answer.model_copy(update={"pauses": [models.Hold.model_validate(each) for each in pauses]})
 
 
-def item_answer(item: records.Item, hold: Hold | None) -> models.Item:
-    """Return an item; a hold of its run is its own as long as it is queued."""
+def item_answer(item: records.Item, hold: Hold | None, told: Told | None = None) -> models.Item:
+    """Return an item; a hold of its run is its own as long as it is queued.
+
+    `told` is when operators were told of its run, and so of the item, where that had failed by then.
+    """
     answer = models.Item.model_validate(item)
     if item.status is ItemStatus.QUEUED and hold is not None:
         return answer.model_copy(update={"hold": models.Hold.model_validate(hold)})
+    if told is not None and item.status in _FAILED and item.finished_at is not None and item.finished_at <= told.at:
+        return answer.model_copy(update={"told_at": models.in_utc(told.told_at)})
     return answer
 
 

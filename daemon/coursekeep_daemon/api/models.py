@@ -227,6 +227,7 @@ class Run(Answer):
     )
     reimport_of: int | None = Field(None, description="Run whose failed items this one takes again.")
     reimports: list[int] = Field(default_factory=list, description="Runs that take failed items of this one again.")
+    told_at: Time | None = Field(None, description="When its failure first reached a notification target.")
 
 
 class Item(Answer):
@@ -255,6 +256,7 @@ class Item(Answer):
     started_at: Time | None = None
     finished_at: Time | None = None
     hold: Hold | None = Field(None, description="What holds it while it is queued; null where nothing does.")
+    told_at: Time | None = Field(None, description="When the message that counted its failure first reached a target.")
 
 
 class PreviewRow(Answer):

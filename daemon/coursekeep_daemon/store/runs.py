@@ -19,6 +19,7 @@ from coursekeep_daemon.store.models import item, run, run_count
 from coursekeep_daemon.store.records import PauseLevel, Run, Slice
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id, page
+from coursekeep_daemon.store.telling import tell_failed_run
 from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["Runs", "create_run", "find_run", "new_run_row", "tell_run"]
@@ -324,6 +325,7 @@ def _apply(tx: Transaction, old: Run, to: RunStatus, reason: str | None) -> Run:
         _cancel_queued(tx, old.id)
     changed = find_run(tx, old.id)
     tell_run(tx, changed)
+    tell_failed_run(tx, changed)
     return changed
 
 

@@ -13,6 +13,7 @@ from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
+from coursekeep_daemon.store.notifications import Notifications
 from coursekeep_daemon.store.pauses import Pauses
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
@@ -31,7 +32,21 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Users, Sessions, Access, Events):
+class Store(
+    Integrations,
+    Catalogue,
+    Runs,
+    Items,
+    Work,
+    Reimports,
+    Pauses,
+    Schedules,
+    Users,
+    Sessions,
+    Access,
+    Events,
+    Notifications,
+):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
     Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.

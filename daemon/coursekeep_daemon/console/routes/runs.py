@@ -59,12 +59,13 @@ async def run_page(run_id: int, request: Request, service: Daemon, visit: Viewer
     hold = service.hold(await known_run(service, run_id))
     with domain_errors():
         part = await service.store.items(run_id, limit=_ITEMS_PER_PAGE, cursor=asked.cursor, **asked.values(visit.zone))
+        told = (await service.store.told([run_id])).get(run_id)
         events = (await service.store.audit_events(target=f"run {run_id}", limit=_MOST_TOLD)).items
     return page(
         request,
         "run.html",
         run=run,
-        items=[item_answer(item, hold) for item in part.items],
+        items=[item_answer(item, hold, told) for item in part.items],
         asked=asked,
         next=next_page(request, part.next_cursor),
         moments=_moments(run, [e for e in events if e.result == "done"]),
