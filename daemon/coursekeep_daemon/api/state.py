@@ -1,4 +1,4 @@
-"""What the application holds for its routes: the service, and whether the API is closing."""
+"""What the application holds for its routes: the service, whether the API is closing, and the hub of events."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.service import Service
 
-__all__ = ["Daemon", "closing_of", "put_state", "service_of"]
+__all__ = ["Daemon", "closing_of", "hub_of", "put_state", "service_of"]
 
 
 def put_state(app: FastAPI, service: Service) -> None:
@@ -17,6 +18,7 @@ def put_state(app: FastAPI, service: Service) -> None:
     app.state.service = service
     #: set when the daemon stops: endless answers end, and readiness says no
     app.state.closing = asyncio.Event()
+    app.state.hub = None
 
 
 def service_of(request: Request) -> Service:
@@ -29,6 +31,15 @@ def closing_of(request: Request) -> asyncio.Event:
     """Return the event that is set when the daemon stops."""
     closing: asyncio.Event = request.app.state.closing
     return closing
+
+
+def hub_of(request: Request) -> EventHub:
+    """Return the hub of events, made for whoever asks first."""
+    state = request.app.state
+    if state.hub is None:
+        state.hub = EventHub(state.service.store, state.closing)
+    hub: EventHub = state.hub
+    return hub
 
 
 Daemon = Annotated[Service, Depends(service_of)]

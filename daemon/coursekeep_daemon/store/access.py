@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from coursekeep_daemon.store.errors import Conflict, StoreError
 from coursekeep_daemon.store.models import api_token, audit_event
@@ -21,6 +21,12 @@ __all__ = ["Access"]
 
 _TOKEN = Shape(ApiToken, api_token)
 _AUDIT = Shape(AuditEvent, audit_event)
+
+_BY_DIGESTS = (
+    select(api_token.c.digest, *_TOKEN.columns)
+    .where(api_token.c.digest.in_(bindparam("digests", expanding=True)))
+    .where(api_token.c.revoked_at.is_(None))
+)
 
 _SCOPES = ("read", "operate", "admin")
 
@@ -43,8 +49,7 @@ class Access(Room):
 
     async def token_for(self, secret: str) -> ApiToken | None:
         """Return the token of a secret; None where there is none, or it is revoked. Notes its use, to the minute."""
-        query = select(*_TOKEN.columns).where(api_token.c.digest == _digest(secret), api_token.c.revoked_at.is_(None))
-        token = await self._reader(lambda connection: _TOKEN.one(connection, query))
+        token = await self._reader.together(_tokens_of, _digest(secret))
         if token is not None and (token.last_used_at is None or self._clock() - token.last_used_at >= _USE_NOTED_EVERY):
             await self._note_use(token.id)
         return token
@@ -93,6 +98,12 @@ class Access(Room):
 def _digest(secret: str) -> bytes:
     # the secret is 256 random bits: nothing to guess, so nothing that a slow hash would protect
     return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()
+
+
+def _tokens_of(connection: Connection, digests: Sequence[bytes]) -> list[ApiToken | None]:
+    rows = connection.execute(_BY_DIGESTS, {"digests": sorted(set(digests))})
+    found = {row[0]: _TOKEN.record(row[1:]) for row in rows}
+    return [found.get(digest) for digest in digests]
 
 
 def _create(tx: Transaction, name: str, scope: str, digest: bytes) -> ApiToken:
