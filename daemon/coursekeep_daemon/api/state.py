@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.service import Service
 
-__all__ = ["Daemon", "closing_of", "hub_of", "put_state", "service_of"]
+__all__ = ["Daemon", "Hub", "closing_of", "hub_of", "put_state", "service_of"]
 
 
 def put_state(app: FastAPI, service: Service) -> None:
@@ -42,4 +42,13 @@ def hub_of(request: Request) -> EventHub:
     return hub
 
 
-Daemon = Annotated[Service, Depends(service_of)]
+async def _daemon(request: Request) -> Service:
+    return service_of(request)  # asynchronous, since FastAPI sends other dependencies through a thread
+
+
+async def _hub(request: Request) -> EventHub:
+    return hub_of(request)
+
+
+Daemon = Annotated[Service, Depends(_daemon)]
+Hub = Annotated[EventHub, Depends(_hub)]

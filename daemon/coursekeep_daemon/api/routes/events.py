@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 
-from coursekeep_daemon.api.hub import EventHub, EventStream
+from coursekeep_daemon.api.hub import EventStream
 from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.security import Reader
-from coursekeep_daemon.api.state import Daemon, hub_of
+from coursekeep_daemon.api.state import Daemon, Hub
 
 __all__ = ["router"]
 
@@ -31,7 +31,7 @@ SEND_TIMEOUT = 30
 async def follow_events(
     service: Daemon,
     caller: Reader,
-    hub: Annotated[EventHub, Depends(hub_of)],
+    hub: Hub,
     run: Annotated[int | None, Query(description="Only events of this run.")] = None,
     last_event_id: Annotated[str | None, Header(description="Go on after this event.")] = None,
 ) -> EventSourceResponse:
