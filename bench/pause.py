@@ -22,25 +22,27 @@ def measure_pause() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder, CampusProcess.running("--no-throttle") as campus:
         daemon = DaemonProcess(Path(folder), campus.url, campus.tokens["admin"], {"engine": "concurrency = 4"})
         with daemon.running():
-            late = {level or "/": _late(daemon, level) for level in LEVELS}
+            found = [_pause(daemon, level) for level in LEVELS]
+    late, answered = (max(times) for times in zip(*found, strict=True))
     return [
         Measurement(
             what="a pause takes hold: from its answer to the last course that begins",
-            measured=f"{max(late.values()):.3f} s",
-            beside=", ".join(f"{level} {seconds:.3f} s" for level, seconds in late.items()),
-            value=max(late.values()),
+            measured=f"{late:.3f} s",
+            beside=f"the answer itself takes {answered:.3f} s",
+            value=late,
             wanted="<= 1.0",
             unit=" s",
         )
     ]
 
 
-def _late(daemon: DaemonProcess, level: str) -> float:
-    """Pause a run at a level, and give the seconds after the answer in which courses still began."""
+def _pause(daemon: DaemonProcess, level: str) -> tuple[float, float]:
+    """Pause a run at a level; give the seconds after the answer in which courses still began, and up to the answer."""
     before = {"before": datetime.now(UTC).date().isoformat()}
     run = daemon.start_run("end_date", before, on_existing="refresh")
     path = level.format(run=run)
-    wait_for("courses to end", lambda: daemon.get(f"/runs/{run}")["counts"]["processing"] >= 2, pause=0.02)
+    wait_for("courses to be in flight", lambda: daemon.get(f"/runs/{run}")["counts"]["processing"] >= 2, pause=0.02)
+    asked = datetime.now(UTC)
     assert daemon.call("POST", f"{path}/pause").status_code == 200
     answered = datetime.now(UTC)
     # what is in flight ends; and a pause that did not hold would have had two seconds to show it
@@ -55,4 +57,4 @@ def _late(daemon: DaemonProcess, level: str) -> float:
     assert daemon.call("POST", f"/runs/{run}/cancel").status_code == 200
     if level != LEVELS[-1]:
         assert daemon.call("POST", f"{path}/resume").status_code == 200
-    return max((began - answered).total_seconds(), 0.0)
+    return max((began - answered).total_seconds(), 0.0), (answered - asked).total_seconds()

@@ -70,29 +70,26 @@ class Reader:
 
     async def _read_groups(self, read: GroupRead[Any, Any]) -> None:
         """Read for all who wait, and again for those who came meanwhile, until nobody waits."""
+        group: _Waiting = []
         try:
             while group := [each for each in self._waiting[read] if not each[1].done()]:
                 self._waiting[read] = []
                 await self._read_group(read, group)
         finally:
-            for _, future in self._waiting.pop(read):
-                future.cancel()
+            for _, future in [*group, *self._waiting.pop(read)]:
+                future.cancel()  # does nothing to who has been answered: only a task that is cancelled leaves others
 
     async def _read_group(self, read: GroupRead[Any, Any], group: _Waiting) -> None:
         arguments = [argument for argument, _ in group]
-        waiting = [future for _, future in group if not future.done()]
         try:
-            answers = await self(lambda connection: read(connection, arguments))
+            answers: Sequence[Any] = await self(lambda connection: read(connection, arguments))
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
         except Exception as error:  # noqa: BLE001  # goes to those who wait, as with any future
-            for future in waiting:
+            for _, future in group:
                 if not future.done():
                     future.set_exception(error)
-        finally:
-            for future in waiting:
-                future.cancel()  # where this task itself is cancelled; nothing otherwise
 
     def _run(self, read: Callable[[Connection], T]) -> T:
         try:

@@ -193,6 +193,29 @@ def test_a_store_that_cannot_be_read_ends_the_streams_and_no_more() -> None:
     in_store(test)
 
 
+def test_a_listener_who_may_no_longer_hear_is_let_go_amid_events() -> None:
+    """Whether a listener may hear is asked before anything new is sent, and after a minute at the latest."""
+
+    async def test(store: Store, house: House) -> None:
+        hub = CountingHub(store)
+        allowed = True
+
+        async def still_allowed() -> bool:
+            return allowed
+
+        stream = EventStream(hub, still_allowed).pieces()
+        await anext(stream)
+        last = await make_events(store, 1)
+        assert await hear(stream, last) == [last]
+        allowed = False
+        await make_events(store, 1)
+
+        async with asyncio.timeout(20):
+            assert [piece async for piece in stream] == []
+
+    in_store(test)
+
+
 def test_many_token_checks_at_once_are_one_read() -> None:
     """Checks that wait together are answered together, each with its own token, and a revoked one with none."""
 

@@ -19,7 +19,7 @@ from coursekeep_daemon.api.security import Operator, Reader
 from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.api.uploads import NEW_RUN_BODY, read_new_run
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
-from coursekeep_daemon.service import RunRequest, Service
+from coursekeep_daemon.service import Hold, RunRequest, Service
 from coursekeep_daemon.store import records
 
 __all__ = ["known_run", "router", "show"]
@@ -109,7 +109,7 @@ async def list_items(
     asked: Annotated[ItemFilter, Query()],
 ) -> Listing[models.Item]:
     """List the items of a run in the order they were found."""
-    hold = service.hold(await known_run(service, run_id))
+    hold = await _hold(service, run_id)
     with domain_errors():
         part = await service.store.items(run_id, **asked.model_dump())
     return listing(request, response, part, lambda item: item_answer(item, hold))
@@ -145,7 +145,7 @@ async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Ite
     found = await service.store.item(item_id)
     if found is None:
         raise Problem(404, "not-found", f"There is no item {item_id}. GET /api/v1/runs/RUN/items lists those of a run.")
-    return item_answer(found, service.hold(await known_run(service, found.run_id)))
+    return item_answer(found, await _hold(service, found.run_id))
 
 
 async def show(service: Service, run: records.Run) -> models.Run:
@@ -167,7 +167,15 @@ def _asked(new: models.NewRun) -> RunRequest:
 
 async def known_run(service: Service, run_id: int) -> records.Run:
     """Return a run, or answer 404."""
-    found = await service.store.run(run_id)
+    return _known(await service.store.run(run_id), run_id)
+
+
+async def _hold(service: Service, run_id: int) -> Hold | None:
+    """Return what holds a run, or answer 404."""
+    return service.hold(_known(await service.store.run_in_brief(run_id), run_id))
+
+
+def _known(found: records.Run | None, run_id: int) -> records.Run:
     if found is None:
         raise Problem(404, "not-found", f"There is no run {run_id}. GET /api/v1/runs lists all.")
     return found
