@@ -289,7 +289,8 @@ class AccessContract:
             assert secret.startswith("ck_")
             assert len(secret) == 46
             found = await store.token_for(secret)
-            assert found == token
+            assert found is not None
+            assert (found[0], found[1].name, found[1].id) == (token, "ops", token.user_id)
             with pytest.raises(Conflict):
                 await store.create_token("ops", "read")
             assert await store.token_for(secret + "x") is None

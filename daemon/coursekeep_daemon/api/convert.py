@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from coursekeep_daemon.api import models
@@ -19,6 +20,9 @@ _MAX_LIST = 50
 
 _FAILED = (ItemStatus.FAILED, ItemStatus.FAILED_REIMPORTED)
 
+#: what an answer takes from a run as it is
+_RUN_FIELDS = sorted(set(models.Run.model_fields) & {field.name for field in fields(records.Run)})
+
 
 def run_answer(
     run: records.Run,
@@ -32,7 +36,7 @@ def run_answer(
     params, cut = short_params(run.params)
     return models.Run.model_validate(
         {
-            **{name: getattr(run, name) for name in models.Run.model_fields if hasattr(run, name)},
+            **{name: getattr(run, name) for name in _RUN_FIELDS},
             "params": params,
             "params_cut": cut,
             "include": list(run.options.get("include", [])),
@@ -101,14 +105,15 @@ def _progress(run: records.Run) -> models.Progress:
 
 
 def short_params(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Cut long texts and lists, and tell whether any was: 200,000 ids must not make every list megabytes long."""
-    short: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, str):
-            short[name] = value[:_MAX_TEXT]
-        elif isinstance(value, (list, tuple)):
-            short[name] = list(value[:_MAX_LIST])
-        else:
-            short[name] = value
-    cut = any(isinstance(v, (str, list, tuple)) and len(short[k]) < len(v) for k, v in params.items())
-    return short, cut
+    """Cut long texts and lists: a run of 200,000 ids must not make every list megabytes long."""
+    short = {name: _cut(value) for name, value in params.items()}
+    return short, any(short[name] is not value for name, value in params.items())
+
+
+def _cut(value: Any) -> Any:
+    """Return the beginning of a long text or list, and anything else as it is."""
+    if isinstance(value, str):
+        return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
+    if isinstance(value, (list, tuple)):
+        return value if len(value) <= _MAX_LIST else list(value[:_MAX_LIST])
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, String, Table, UniqueConstraint, text
@@ -17,6 +17,7 @@ __all__ = [
     "api_token",
     "audit_event",
     "course",
+    "day_count",
     "event",
     "integration",
     "item",
@@ -160,6 +161,18 @@ class RunCountRow(Base, table=True):
     canceled: int = 0
     total: int = 0
     gaps: int = 0
+
+
+class DayCountRow(Base, table=True):
+    """Items that ended on one day (UTC) in one status, kept by the writer, always equal to GROUP BY."""
+
+    __tablename__ = "day_count"
+
+    day: date = Field(primary_key=True)
+    integration: str = Field(primary_key=True, sa_type=String(200))
+    #: never `failed_reimported`: that item failed on its day
+    status: ItemStatus = Field(primary_key=True, sa_type=words(ItemStatus))
+    count: int
 
 
 class ItemRow(Base, table=True):
@@ -383,6 +396,7 @@ term: Table = _tables["term"]
 course: Table = _tables["course"]
 run: Table = _tables["run"]
 run_count: Table = _tables["run_count"]
+day_count: Table = _tables["day_count"]
 item: Table = _tables["item"]
 package_version: Table = _tables["package_version"]
 schedule: Table = _tables["schedule"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "CatalogueCourse",
+    "DayCount",
     "Event",
     "Integration",
     "Item",
@@ -120,6 +121,17 @@ class Run:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: run whose failed items this one takes again
     reimport_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayCount:
+    """Items of one integration that ended on one day in one status."""
+
+    #: in UTC
+    day: date
+    integration: str
+    status: ItemStatus
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

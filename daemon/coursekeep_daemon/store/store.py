@@ -10,6 +10,7 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.catalogue import Catalogue
 from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
@@ -46,6 +47,7 @@ class Store(
     Access,
     Events,
     Notifications,
+    Days,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.models import METADATA
 
 _MOMENT = "2026-05-20 12:00:00.000000"
+_ENDED = "2026-05-20 23:59:59.999999"
 _OLD_RUN = {
     "id": 1,
     "integration": "main",
@@ -31,6 +33,8 @@ _OLD_RUN = {
     "created_by": "tester",
     "request_digest": "0" * 64,
 }
+_OLD_ITEM = {"run_id": 1, "attempts": 1, "gaps": 0}
+_OLD_COUNTS = {"failed": 1, "failed_reimported": 1, "queued": 1}
 
 _OLD_SCHEDULE = {
     "name": "ended",
@@ -82,7 +86,7 @@ def test_upgrade_is_idempotent(tmp_path: Path) -> None:
 
 
 def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
-    """A database of the first release with a run and an item in it reads the same after the upgrade."""
+    """A database of the first release reads the same after the upgrade, and what had ended then has its day."""
     url = url_in(tmp_path)
     database = Database(url)
     database.create()
@@ -93,9 +97,11 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
         for table, values in (
             ("integration", {"name": "main", "connector": "canvas", "source": "{}", "check_steps": "[]"}),
             ("run", _OLD_RUN),
-            ("run_count", {"run_id": 1, "total": 1, "gaps": 0, **dict.fromkeys(ItemStatus, 0), "failed": 1}),
             ("schedule", _OLD_SCHEDULE),
-            ("item", {"run_id": 1, "ref": "7", "status": "failed", "reason": "no_access", "attempts": 1, "gaps": 0}),
+            ("run_count", {"run_id": 1, "total": 3, "gaps": 0, **dict.fromkeys(ItemStatus, 0), **_OLD_COUNTS}),
+            ("item", {**_OLD_ITEM, "ref": "7", "status": "failed", "reason": "no_access", "finished_at": _ENDED}),
+            ("item", {**_OLD_ITEM, "ref": "8", "status": "failed_reimported", "finished_at": _ENDED}),
+            ("item", {**_OLD_ITEM, "ref": "9", "status": "queued"}),
         ):
             columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{table}')")}
             row = values | {name: _MOMENT for name in ("created_at", "seen_at") if name in columns}
@@ -107,12 +113,16 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with Store(url) as store:
-            (item,) = (await store.items(1)).items
+            item, *others = (await store.items(1)).items
             (schedule,) = await store.schedules()
             assert (schedule.name, schedule.revision, schedule.last_error) == ("ended", 1, None)
             assert (item.ref, item.status, item.reason) == ("7", "failed", "no_access")
             assert item.reimported_in_run is None
+            assert [each.status for each in others] == ["failed_reimported", "queued"]
             assert await store.check_counters(1) == {}
+            (day,) = await store.archived_per_day(date(2026, 5, 20))
+            assert (day.day, day.integration, day.status, day.count) == (date(2026, 5, 20), "main", "failed", 2)
+            assert await store.check_day_counts() == {}
 
     asyncio.run(main())
 

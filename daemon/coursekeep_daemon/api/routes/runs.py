@@ -20,7 +20,7 @@ from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.api.uploads import NEW_RUN_BODY, read_new_run
 from coursekeep_daemon.notifications.records import Told
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
-from coursekeep_daemon.service import RunRequest, Service
+from coursekeep_daemon.service import Hold, RunRequest, Service
 from coursekeep_daemon.store import Slice, records
 
 __all__ = ["known_run", "router", "show", "shown_runs"]
@@ -111,7 +111,7 @@ async def list_items(
     asked: Annotated[ItemFilter, Query()],
 ) -> Listing[models.Item]:
     """List the items of a run in the order they were found."""
-    hold = service.hold(await known_run(service, run_id))
+    hold = await _hold(service, run_id)
     with domain_errors():
         part = await service.store.items(run_id, **asked.model_dump())
         told = (await service.store.told([run_id])).get(run_id)
@@ -149,7 +149,7 @@ async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Ite
     if found is None:
         raise Problem(404, "not-found", f"There is no item {item_id}. GET /api/v1/runs/RUN/items lists those of a run.")
     told = (await service.store.told([found.run_id])).get(found.run_id)
-    return item_answer(found, service.hold(await known_run(service, found.run_id)), told)
+    return item_answer(found, await _hold(service, found.run_id), told)
 
 
 async def show(service: Service, run: records.Run) -> models.Run:
@@ -179,7 +179,15 @@ def _asked(new: models.NewRun) -> RunRequest:
 
 async def known_run(service: Service, run_id: int) -> records.Run:
     """Return a run, or answer 404."""
-    found = await service.store.run(run_id)
+    return _known(await service.store.run(run_id), run_id)
+
+
+async def _hold(service: Service, run_id: int) -> Hold | None:
+    """Return what holds a run, or answer 404."""
+    return service.hold(_known(await service.store.run_in_brief(run_id), run_id))
+
+
+def _known(found: records.Run | None, run_id: int) -> records.Run:
     if found is None:
         raise Problem(404, "not-found", f"There is no run {run_id}. GET /api/v1/runs lists all.")
     return found
