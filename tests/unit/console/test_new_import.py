@@ -151,7 +151,7 @@ def test_a_preview_shows_what_would_become_of_each_course_and_writes_nothing() -
         answer = await submit(browser, page, "preview", source="ids", ids="1\n2\n9", note="</textarea>")
 
         assert answer.status_code == 200
-        for said in ("Would be archived", "Would not be found", "Would be left alone", "Archived before."):
+        for said in ("Would be archived", "Would not be found", "Would be left alone"):
             assert said in answer.text
         assert "&lt;b&gt;Law&lt;/b&gt;" in answer.text
         assert "Archived as version 1 on 2026-01-01." in answer.text
@@ -159,6 +159,21 @@ def test_a_preview_shows_what_would_become_of_each_course_and_writes_nothing() -
         assert 'value="&lt;/textarea&gt;"' in answer.text
         assert "Start this import" in answer.text
         assert (await house.api.store.runs()).items == []
+
+    in_console(test)
+
+
+def test_a_paused_integration_is_said_before_a_run_is_started() -> None:
+    """The form tells what would hold a run of the chosen integration; starting one is possible all the same."""
+
+    async def test(house: ConsoleHouse) -> None:
+        browser, _ = await opened(house)
+        await browser.post("/integrations/main/pause")
+        page = await browser.get("/imports/new")
+        started = await submit(browser, page, "start_unseen", source="ids", ids="1")
+
+        assert "main is held: paused by operator" in page.text
+        assert started.status_code == 303
 
     in_console(test)
 
