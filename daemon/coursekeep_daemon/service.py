@@ -37,6 +37,7 @@ from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Run, Schedule, Store
+from coursekeep_daemon.system import SystemView
 
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
 
@@ -238,6 +239,7 @@ class Service:
         )
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
+        self.system = SystemView(self, in_flight=lambda: self._dispatcher.in_flight)
         unchanged = await self.scheduler.start(await self.store.schedules(), self._refreshes)
         self._in_background(self._scheduled.catch_up, unchanged)
 

@@ -71,6 +71,9 @@ class Pages:
             "status_tone": words.status_tone,
             "reason_words": words.reason_words,
             "source_words": words.source_words,
+            "gap_words": words.gap_words,
+            "completeness_words": words.completeness_words,
+            "kind_words": words.kind_words,
             "version": version("coursekeep"),
         }
 
