@@ -178,6 +178,7 @@ class SystemView:
         """Ask the archive's file system. One that does not answer is asked once, however many want to know."""
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(asyncio.to_thread(self._daemon.archive.space))
+            self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
         return await asyncio.wait_for(asyncio.shield(self._asked), _PATIENCE)
 
     async def _database(self) -> DatabaseState:

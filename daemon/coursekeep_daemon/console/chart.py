@@ -26,12 +26,12 @@ _SERIES = (
     (ItemStatus.FAILED, "bad", "diagonal"),
     (ItemStatus.NOT_FOUND, "warn", "dots"),
     (ItemStatus.SKIPPED, "idle", "lines"),
-    (ItemStatus.CANCELED, "busy", "grid"),
+    (ItemStatus.CANCELED, "idle", "grid"),
 )
 
 # the drawing's own units
 _WIDTH, _HEIGHT = 680, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 10, 28
 _BAR_SHARE = 0.72
 #: lines across, at most, besides the ground
 _LINES = 4

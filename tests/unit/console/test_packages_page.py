@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.api_service import served
+from fakes.cli_process import coursekeep
 from fakes.console_house import ConsoleHouse, in_console
 from fakes.package_kit import content, new_archive, parts, write
 
@@ -258,6 +260,23 @@ def test_the_api_tells_the_completeness_of_a_version() -> None:
         assert {"kind": "files", "id": "24", "reason": "locked"}.items() <= told["named_gaps"][0].items()
         assert (none["gaps"], none["named_gaps"]) == (told["gaps"], [])
         assert unknown.status_code == 404
+
+    on_the_shelf(test)
+
+
+def test_the_command_tells_the_completeness_of_a_version() -> None:
+    """`package completeness` prints kinds and gaps, of the newest version by default, and exits 1 where it is partial."""
+
+    async def test(shelf: Shelf) -> None:
+        async with served(shelf.house.api) as url:
+            to = {"COURSEKEEP_URL": url, "COURSEKEEP_TOKEN": shelf.house.api.tokens["read"]}
+            table = await coursekeep("package", "completeness", shelf.package_id, **to)
+            first = await coursekeep("package", "completeness", shelf.package_id, "--version", "1", "--json", **to)
+
+        assert (table.code, first.code) == (1, 1), table.err + first.err
+        assert "version 2: partial; gaps: 1, shown: 1" in table.out
+        assert "The LMS withholds this file." in table.out
+        assert (first.json["version"], first.json["kinds"]["grades"]["status"]) == (1, "complete")
 
     on_the_shelf(test)
 

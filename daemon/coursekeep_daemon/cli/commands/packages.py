@@ -88,7 +88,7 @@ def completeness(
         if found["named_gaps"]:
             call.print.say("")
             call.print.table(gap, [[each[name] for name in gap] for each in found["named_gaps"]])
-        call.print.say(f"version {chosen}: {found['status']}, {found['gaps']} gaps, {len(found['named_gaps'])} shown")
+        call.print.say(f"version {chosen}: {found['status']}; gaps: {found['gaps']}, shown: {len(found['named_gaps'])}")
     if found["status"] != "complete":
         raise typer.Exit(EXIT_NOT_GOOD)
 
