@@ -16,7 +16,7 @@ from fakes.cli_process import coursekeep
 from fakes.console_house import ConsoleHouse, in_console
 from fakes.package_kit import content, new_archive, parts, write
 
-from coursekeep import Gap, GapReason, Kind
+from coursekeep import Course, Gap, GapReason, Kind
 from coursekeep_daemon.console.words import GAP_REASONS, gap_words
 from coursekeep_daemon.package import Archive, Committed
 from coursekeep_daemon.runs.versions import version_of
@@ -114,13 +114,16 @@ def test_many_gaps_are_cut_and_the_page_says_so() -> None:
 
 
 def test_what_the_lms_said_is_escaped() -> None:
-    """Ids and details of gaps are text from elsewhere, and cannot become markup."""
+    """Ids and details of gaps, and the address of the course, are text from elsewhere: no markup, no script."""
     gap = Gap(kind=Kind.PAGES, id="<script>1", reason=GapReason.MALFORMED, detail="<img src=x onerror=alert(1)>")
 
     async def test(shelf: Shelf) -> None:
+        harmful = Course(id="101", name="Tidal Systems", url="javascript:alert(1)")
+        await shelf.house.api.store.see_courses("main", [harmful])
         page = (await (await shelf.house.signed_in("viewer")).get(shelf.path)).text
 
         assert "&lt;script&gt;1" in page
+        assert "javascript:" not in page
         assert "<img src=x" not in page
 
     on_the_shelf(test, [gap])
@@ -265,7 +268,7 @@ def test_the_api_tells_the_completeness_of_a_version() -> None:
 
 
 def test_the_command_tells_the_completeness_of_a_version() -> None:
-    """`package completeness` prints kinds and gaps, of the newest version by default, and exits 1 where it is partial."""
+    """`package completeness` prints kinds and gaps, of the newest version by default, and exits 1 for a partial one."""
 
     async def test(shelf: Shelf) -> None:
         async with served(shelf.house.api) as url:
