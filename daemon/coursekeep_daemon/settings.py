@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote
@@ -58,7 +59,20 @@ class DaemonSettings(_Section):
         pattern=r"^https?://[^/?#\s]+$",
         description="Address at which people reach the daemon, where a proxy stands before it: `https://archive.example.edu`.",
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks of reverse proxies whose word on where a request comes from is believed."
+    )
     disabled_plugins: tuple[str, ...] = Field((), description="Entry points of plugins that are not to be loaded.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"{each!r} is no address; write one such as 127.0.0.1 or 10.0.0.0/8") from None
+        return value
 
     _zone = field_validator("time_zone")(parse_time_zone)
 

@@ -14,7 +14,7 @@ from coursekeep_daemon.api import models
 from coursekeep_daemon.api.docs_page import DOCS_POLICY, docs_page
 from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, SecurityHeaders
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
-from coursekeep_daemon.api.routes import control, events, health, integrations, packages, runs, schedules
+from coursekeep_daemon.api.routes import accounts, control, events, health, integrations, packages, runs, schedules
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console import ConsoleMount, create_console
 from coursekeep_daemon.service import Service
@@ -27,7 +27,7 @@ _DESCRIPTION = """\
 Archives ended courses of an LMS into open, versioned, verifiable packages.
 
 Send a token as Authorization: Bearer TOKEN; coursekeep token create makes one. Its scope is read, operate (also \
-starts, pauses, cancels, checks, verifies, downloads) or admin (also edits schedules).
+starts, pauses, cancels, checks, verifies, downloads) or admin (also edits schedules and users).
 
 Times are RFC 3339 in UTC. Lists answer with items and, where there is more, a Link header with rel="next"."""
 
@@ -49,7 +49,7 @@ def create_app(service: Service) -> FastAPI:
     install_problem_handlers(app, SECURITY_HEADERS)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)  # added last, so it is outermost
-    for module in (health, integrations, runs, control, schedules, packages, events):
+    for module in (health, integrations, runs, control, schedules, packages, accounts, events):
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
     app.router.routes.append(ConsoleMount("/", create_console(service, closing)))

@@ -31,6 +31,7 @@ PROBLEMS: Mapping[str, str] = {
     "not-ready": "The daemon is starting, stopping or cannot work.",
     "storage": "The archive cannot be read or written.",
     "too-large": "The body of the request is larger than allowed.",
+    "too-many": "Too many attempts failed; the next has to wait.",
     "unauthorized": "The token is missing, unknown or revoked.",
     "unsupported-media-type": "The body of the request is in a form that is not read here.",
 }

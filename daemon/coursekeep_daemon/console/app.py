@@ -13,7 +13,17 @@ from starlette.routing import Match, Mount
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
-from coursekeep_daemon.console.routes import account, assets, events, imports, integrations, runs, sign_in
+from coursekeep_daemon.console.routes import (
+    account,
+    activity,
+    assets,
+    events,
+    imports,
+    integrations,
+    runs,
+    sign_in,
+    users,
+)
 from coursekeep_daemon.service import Service
 
 __all__ = ["ConsoleMount", "create_console"]
@@ -35,6 +45,6 @@ def create_console(service: Service, closing: asyncio.Event) -> FastAPI:
     put_state(app, service, closing)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (sign_in, account, imports, runs, integrations, events, assets):
+    for module in (sign_in, account, imports, runs, integrations, activity, users, events, assets):
         app.include_router(module.router)
     return app

@@ -42,7 +42,10 @@ def install_error_pages(app: FastAPI, headers: Mapping[str, str]) -> None:
 
     async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return _error(request, error.status, error.detail)
+        response = _error(request, error.status, error.detail)
+        if "Retry-After" in error.headers:
+            response.headers["Retry-After"] = error.headers["Retry-After"]
+        return response
 
     async def on_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -22,13 +22,13 @@ def zone_of(request: Request, usual: str) -> ZoneInfo:
         return ZoneInfo(usual)
 
 
-def show_moment(moment: datetime | None, zone: ZoneInfo, *, empty: str = "–") -> Markup:
-    """Show a moment to the minute in a zone; the second, the zone and UTC appear on hover."""
+def show_moment(moment: datetime | None, zone: ZoneInfo, *, empty: str = "–", seconds: bool = False) -> Markup:
+    """Show a moment to the minute in a zone; the second, the zone and UTC appear on hover. `seconds`: just the time."""
     if moment is None:
         return Markup('<span class="none">{}</span>').format(empty)
     local, utc = moment.astimezone(zone), moment.astimezone(UTC)
     exact = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z} ({utc:%Y-%m-%d %H:%M:%S} UTC)"
-    shown = f"{local.day} {local:%b %Y, %H:%M}"
+    shown = f"{local:%H:%M:%S}" if seconds else f"{local.day} {local:%b %Y, %H:%M}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", escape(exact), shown)
 
 

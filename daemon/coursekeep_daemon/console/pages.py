@@ -59,6 +59,7 @@ class Pages:
         )
         self._environment.filters |= {
             "moment": _moment,
+            "clock": _clock,
             "number": lambda value: f"{value:,}",
             "size": words.size,
             "span": span_words,
@@ -71,6 +72,9 @@ class Pages:
             "status_tone": words.status_tone,
             "reason_words": words.reason_words,
             "source_words": words.source_words,
+            "action_words": words.action_words,
+            "roles": words.ROLES,
+            "sign_ins": words.SIGN_INS,
             "version": version("coursekeep"),
         }
 
@@ -142,6 +146,12 @@ def _holds(request: Request) -> list[Any]:
     """Return what holds everything, which every page says."""
     service = service_of(request)
     return service.overall_holds() if getattr(request.state, "visit", None) else []
+
+
+@pass_context
+def _clock(context: Context, moment: datetime) -> Markup:
+    zone: ZoneInfo = context["zone"]
+    return show_moment(moment, zone, seconds=True)
 
 
 @pass_context

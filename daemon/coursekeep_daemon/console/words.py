@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
+from coursekeep_daemon.store import Role
 
 __all__ = [
     "FAIL_REASONS",
     "ITEM_STATUSES",
+    "ROLES",
     "RUN_STATUSES",
+    "SIGN_INS",
     "SKIP_REASONS",
     "SOURCES",
     "Word",
+    "action_words",
     "reason_words",
     "size",
     "source_words",
@@ -124,6 +128,52 @@ SOURCES: Mapping[str, str] = {
     "reimport": "Reimport",
 }
 
+ROLES: Mapping[Role, Word] = {
+    Role.VIEWER: Word("Viewer", "Sees everything but users; changes nothing."),
+    Role.OPERATOR: Word("Operator", "Also starts, pauses, cancels and reimports, verifies and downloads packages."),
+    Role.ADMINISTRATOR: Word("Administrator", "Also edits schedules and users."),
+}
+
+#: how an account proves who it is
+SIGN_INS: Mapping[str, str] = {
+    "password": "Password",
+    "openid": "OpenID Connect",
+    "tokens": "Tokens alone",
+}
+
+_ACTIONS: Mapping[str, str] = {
+    "sign_in": "Signed in",
+    "sign_out": "Signed out",
+    "session.end": "Ended a session",
+    "session.end_all": "Signed out everywhere",
+    "account.password": "Changed the own password",
+    "token.create": "Made a token",
+    "token.revoke": "Revoked a token",
+    "user.add": "Added a user",
+    "user.change": "Changed a user",
+    "user.role": "Changed a role",
+    "user.disable": "Disabled a user",
+    "user.enable": "Enabled a user",
+    "user.password": "Set a user's password",
+    "user.sign_out": "Signed a user out everywhere",
+    "run.start": "Started a run",
+    "run.pause": "Paused a run",
+    "run.resume": "Resumed a run",
+    "run.cancel": "Canceled a run",
+    "run.reimport": "Reimported failed courses",
+    "all.pause": "Paused all",
+    "all.resume": "Resumed all",
+    "integration.pause": "Paused an integration",
+    "integration.resume": "Resumed an integration",
+    "integration.check": "Checked an integration",
+    "terms.refresh": "Refreshed terms",
+    "schedule.add": "Added a schedule",
+    "schedule.change": "Changed a schedule",
+    "schedule.delete": "Deleted a schedule",
+    "package.download": "Downloaded a package",
+    "package.verify": "Verified a package",
+}
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -152,6 +202,14 @@ def reason_words(reason: str | None) -> Word | None:
 def source_words(source: str) -> str:
     """Return the name of a course source for people."""
     return SOURCES.get(source, source)
+
+
+def action_words(action: str) -> str:
+    """Return what an action of the audit is called for people; its own word where it has no other."""
+    if action in _ACTIONS:
+        return _ACTIONS[action]
+    path = action.partition(" ")[2]
+    return f"Tried {path}" if path else action.replace(".", ": ").replace("_", " ").capitalize()
 
 
 def size(count: int) -> str:

@@ -289,6 +289,18 @@ class User:
     #: where the account signs in, instead of with a password: an OpenID provider and the account's name there
     issuer: str | None
     subject: str | None
+    #: whether the account can sign in with a password; a program's has only tokens
+    has_password: bool
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether the account can sign in to the console at all."""
+        return self.has_password or self.issuer is not None
+
+    @property
+    def signs_in_with(self) -> str:
+        """How the account proves who it is: `password`, `openid` or `tokens` alone."""
+        return "openid" if self.issuer is not None else "password" if self.has_password else "tokens"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

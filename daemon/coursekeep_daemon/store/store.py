@@ -8,6 +8,7 @@ from typing import Self
 
 from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
+from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
 from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.events import Events
@@ -31,7 +32,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Users, Sessions, Access, Events):
+class Store(
+    Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Users, Sessions, Attempts, Access, Events
+):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
     Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.
