@@ -20,6 +20,7 @@ from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
+from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
@@ -35,7 +36,7 @@ from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules
-from coursekeep_daemon.settings import Settings
+from coursekeep_daemon.settings import Settings, oidc_secret
 from coursekeep_daemon.store import Run, Schedule, Store
 
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
@@ -98,6 +99,7 @@ class Service:
             self._start_registry()
             await self._open_integrations(stack)
             self._read_schedules()
+            self._oidc_secret = oidc_secret(self.settings)
             await self._start_store(stack)
             await self._start_archive()
             await self._start_integrations()
@@ -142,6 +144,8 @@ class Service:
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)
+        oidc = self.settings.oidc
+        self.openid = OpenId(self.store, oidc, self._oidc_secret) if oidc.issuer else None
 
     async def _start_archive(self) -> None:
         settings = self.settings.archive

@@ -24,6 +24,7 @@ from coursekeep import CheckStep, Course
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
@@ -44,6 +45,7 @@ class FakeService:
         # the cheapest hash there is: tests sign in often
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
+        self.openid: OpenId | None = None
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}

@@ -20,6 +20,7 @@ from coursekeep_daemon.console.routes import (
     events,
     imports,
     integrations,
+    openid,
     runs,
     sign_in,
     users,
@@ -45,6 +46,6 @@ def create_console(service: Service, closing: asyncio.Event) -> FastAPI:
     put_state(app, service, closing)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (sign_in, account, imports, runs, integrations, activity, users, events, assets):
+    for module in (sign_in, openid, account, imports, runs, integrations, activity, users, events, assets):
         app.include_router(module.router)
     return app

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from coursekeep import Course
+from coursekeep_daemon.roles import Role
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = [
@@ -260,19 +261,6 @@ class Schedule:
     created_at: datetime
     last_fired_at: datetime | None = None
     last_run_id: int | None = None
-
-
-class Role(StrEnum):
-    """What a user may do; each includes those before it."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMINISTRATOR = "administrator"
-
-    def includes(self, other: Role) -> bool:
-        """Tell whether this role may do what the other may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

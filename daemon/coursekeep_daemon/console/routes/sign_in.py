@@ -104,6 +104,7 @@ async def _form(
         error=error,
         until=until,
         form_token=token,
+        openid=service.openid.label if service.openid else None,
         empty=not await service.store.has_passwords(),
     )
     response.set_cookie(
