@@ -8,7 +8,7 @@ from typing import Any
 
 from coursekeep_daemon.origin import Origin
 
-__all__ = ["HIDDEN", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
+__all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
 
 HIDDEN = "***"
 

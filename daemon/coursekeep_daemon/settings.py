@@ -31,7 +31,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
 from coursekeep_daemon.roles import Role
-from coursekeep_daemon.secrets import redact, resolve_secrets
+from coursekeep_daemon.secrets import is_reference, redact, resolve_secrets
 from coursekeep_daemon.spans import parse_span, parse_time_zone
 
 __all__ = [
@@ -147,6 +147,13 @@ class OidcSettings(_Section):
         parts = urlsplit(value)
         if value and (parts.scheme != "https" or not parts.hostname) and not is_loopback(value):
             raise ValueError("it must be an https address")
+        return value
+
+    @field_validator("client_secret")
+    @classmethod
+    def _reference(cls, value: object) -> object:
+        if isinstance(value, dict) and not is_reference(value):
+            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
         return value
 
     @model_validator(mode="after")

@@ -48,6 +48,11 @@ ROUTES: dict[str, str | None] = {
     "GET /packages/{package_id}": "read",
     "GET /packages/{package_id}/versions/{version}/download": "operate",
     "POST /packages/{package_id}/verify": "operate",
+    "GET /me": "read",
+    "GET /users": "admin",
+    "POST /users": "admin",
+    "PATCH /users/{name}": "admin",
+    "GET /audit": "read",
     "GET /events": "read",
 }
 

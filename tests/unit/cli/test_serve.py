@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import pytest
 from fakes.cli_process import coursekeep, start_coursekeep
+from fakes.console_house import form_token_of
+
+from coursekeep_daemon.store import Store
 
 SETTINGS = '[daemon]\nport = 0\n[archive]\norganization = "Example University"\nmin_free = "1 MB"\n'
 
@@ -204,3 +207,22 @@ async def _line(process: Process) -> Any:
         _, err = await process.communicate()
         raise AssertionError(err.decode())
     return json.loads(line)
+
+
+@pytest.mark.parametrize(("trusted", "seen"), [("[]", "127.0.0.1"), ('["127.0.0.1"]', "192.0.2.7")])
+def test_only_a_trusted_proxy_says_where_a_request_comes_from(settings: Path, trusted: str, seen: str) -> None:
+    """X-Forwarded-For is believed from `trusted_proxies` alone: anybody could send it."""
+
+    async def test() -> None:
+        async with serving(settings, COURSEKEEP_DAEMON__TRUSTED_PROXIES=trusted) as (_, url):
+            async with httpx.AsyncClient(trust_env=False, headers={"X-Forwarded-For": "192.0.2.7"}) as client:
+                form = await client.get(f"{url}/sign-in")
+                fields = {"form_token": form_token_of(form.text), "name": "nobody", "password": "x"}
+                refused = await client.post(f"{url}/sign-in", data=fields)
+            assert refused.status_code == 403
+        async with Store(f"sqlite:///{settings.parent}/data/coursekeep.db") as store:
+            (event,) = (await store.audit_events(action="sign_in")).items
+
+        assert event.detail["address"] == seen
+
+    _run(test)
