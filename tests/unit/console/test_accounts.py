@@ -58,6 +58,23 @@ def test_ones_own_password_is_changed() -> None:
     in_console(test)
 
 
+def test_the_current_password_cannot_be_guessed_at_a_browser_left_alone() -> None:
+    """Wrong current passwords make the next attempt wait, as at the sign-in; then even the right one is not taken."""
+
+    async def test(house: ConsoleHouse) -> None:
+        browser = await house.signed_in("viewer")
+        fields = {"password": NEW, "again": NEW}
+        for _ in range(5):
+            assert (await browser.post("/account/password", current="wrong", **fields)).status_code == 422
+        answer = await browser.post("/account/password", current=PASSWORD, **fields)
+
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["retry-after"]) <= 15
+        assert await house.api.service.accounts.sign_in("viewer", PASSWORD, address="10.0.0.9", agent="")
+
+    in_console(test)
+
+
 def test_tokens_of_ones_own_are_made_shown_once_and_revoked() -> None:
     """A token within one's role is shown on the answer page only, works, and is refused once revoked."""
 
