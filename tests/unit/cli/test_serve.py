@@ -226,3 +226,26 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(settings: Path, tr
         assert event.detail["address"] == seen
 
     _run(test)
+
+
+def test_the_provider_of_sign_ins_comes_from_the_settings(settings: Path) -> None:
+    """With `[oidc]` a daemon offers that sign-in, and starts although the provider is down; without its secret not."""
+    oidc = (
+        '[oidc]\nissuer = "http://127.0.0.1:1"\nclient_id = "c"\nroles = { viewer = ["*"] }\nlabel = "Campus account"\n'
+    )
+    settings.write_text(f'{settings.read_text()}\n{oidc}client_secret = {{ env = "OIDC_SECRET" }}\n')
+
+    async def test() -> None:
+        without = await coursekeep("serve", "--settings", str(settings))
+        assert (without.code, "OIDC_SECRET is not set" in without.err) == (2, True)
+        assert not (settings.parent / "data" / "coursekeep.db").exists()
+        async with (
+            serving(settings, OIDC_SECRET="s3cret") as (_, url),
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            form, away = await client.get(f"{url}/sign-in"), await client.get(f"{url}/sign-in/oidc")
+
+        assert "Campus account" in form.text
+        assert (away.status_code, "cannot be used now" in away.text) == (502, True)
+
+    _run(test)
