@@ -221,14 +221,13 @@ class AccessContract:
     """Tokens, audit, and moments without time zone."""
 
     def test_token(self, house: House) -> None:
-        """A token is found by its secret until it is revoked; its name is free again then."""
+        """A token is found by its secret, with its user, until it is revoked; its name is free again then."""
 
         async def test(store: Store) -> None:
             token, secret = await store.create_token("ops", "operate")
             assert secret.startswith("ck_")
             assert len(secret) == 46
-            found = await store.token_for(secret)
-            assert found == token
+            assert await store.token_for(secret) == (token, await store.user("ops"))
             with pytest.raises(Conflict):
                 await store.create_token("ops", "read")
             assert await store.token_for(secret + "x") is None
