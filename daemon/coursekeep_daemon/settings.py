@@ -159,6 +159,13 @@ class OidcSettings(_Section):
             raise ValueError("it must be an https address")
         return value
 
+    @field_validator("client_secret")
+    @classmethod
+    def _reference(cls, value: object) -> object:
+        if isinstance(value, dict) and not is_reference(value):
+            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.issuer and not self.client_id:

@@ -213,8 +213,10 @@ WOULD: Mapping[str, Word] = {
 
 ROLES: Mapping[Role, Word] = {
     Role.VIEWER: Word("Viewer", "Sees everything but users; changes nothing."),
-    Role.OPERATOR: Word("Operator", "Also starts, pauses, cancels and reimports, verifies and downloads packages."),
-    Role.ADMINISTRATOR: Word("Administrator", "Also edits schedules and users."),
+    Role.OPERATOR: Word(
+        "Operator", "Sees the same; starts, pauses, cancels, reimports, checks, verifies and downloads."
+    ),
+    Role.ADMINISTRATOR: Word("Administrator", "Does all that operators do, and edits schedules and users."),
 }
 
 #: how an account proves who it is
