@@ -111,9 +111,12 @@ class Accounts:
         )
         return SignedIn(user=user, session=session), secret
 
-    async def signed_in(self, secret: str) -> SignedIn | None:
-        """Return who is signed in with a cookie's secret; None where nobody is."""
-        found = await self._store.session_for(secret, idle=self._idle)
+    async def signed_in(self, secret: str, *, used: bool = True) -> SignedIn | None:
+        """Return who is signed in with a cookie's secret; None where nobody is.
+
+        A session that is not `used` by this, but only looked at, grows idle all the same.
+        """
+        found = await self._store.session_for(secret, idle=self._idle, used=used)
         return None if found is None else SignedIn(session=found[0], user=found[1])
 
     async def add(self, name: str, role: Role, password: str | None) -> User:

@@ -70,12 +70,14 @@ class Visit(Caller):
 async def visit(request: Request, needed: SecurityScopes) -> Visit:
     """Return who visits; raise `SignInNeeded`, or a problem where the role does not suffice or a form is not ours."""
     service, secret = service_of(request), session_secret(request)
-    signed_in = None if secret is None else await service.accounts.signed_in(secret)
+    # a page that is open reads itself again by a script: that is nobody's use of the session
+    used = request.headers.get("sec-fetch-dest") != "empty"
+    signed_in = None if secret is None else await service.accounts.signed_in(secret, used=used)
     if secret is None or signed_in is None:
         raise SignInNeeded
 
     async def still_allowed() -> bool:
-        return await service.accounts.signed_in(secret) is not None
+        return await service.accounts.signed_in(secret, used=False) is not None
 
     found = Visit(
         name=signed_in.user.name,

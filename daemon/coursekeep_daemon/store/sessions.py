@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from coursekeep_daemon.store.errors import Conflict, StoreError
 from coursekeep_daemon.store.models import user_account, user_session
@@ -20,7 +21,11 @@ from coursekeep_daemon.store.users import USER
 __all__ = ["Sessions"]
 
 _SESSION = Shape(Session, user_session)
-_BOTH = [*_SESSION.columns, *USER.columns]
+_BY_DIGESTS = (
+    select(user_session.c.digest, *_SESSION.columns, *USER.columns)
+    .join(user_account, user_account.c.id == user_session.c.user_id)
+    .where(user_session.c.digest.in_(bindparam("digests", expanding=True)), user_account.c.disabled_at.is_(None))
+)
 
 #: how exactly the last use of a session is known: noting every request would make each of them a write
 _USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -42,24 +47,19 @@ class Sessions(Room):
         made = await self._writer.run(lambda tx: _create(tx, user_id, _digest(secret), agent, lifetime, password_hash))
         return made, secret
 
-    async def session_for(self, secret: str, *, idle: timedelta) -> tuple[Session, User] | None:
-        """Return the session of a secret with its user, and note the use, to the minute.
+    async def session_for(self, secret: str, *, idle: timedelta, used: bool) -> tuple[Session, User] | None:
+        """Return the session of a secret with its user; where it is `used`, note that, to the minute.
 
         None where there is no such session, it has expired or lain idle too long, or its user is disabled.
         """
-        query = (
-            select(*_BOTH)
-            .join(user_account, user_account.c.id == user_session.c.user_id)
-            .where(user_session.c.digest == _digest(secret), user_account.c.disabled_at.is_(None))
-        )
-        row = await self._reader(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
+        found = await self._reader.together(_sessions_of, _digest(secret))
+        if found is None:
             return None
-        split = len(_SESSION.columns)
-        session, user, now = _SESSION.record(row[:split]), USER.record(row[split:]), self._clock()
+        session, user = found
+        now = self._clock()
         if now >= session.expires_at or now - session.last_used_at >= idle:
             return None
-        if now - session.last_used_at >= _USE_NOTED_EVERY:
+        if used and now - session.last_used_at >= _USE_NOTED_EVERY:
             await self._note_session_use(session.id)
         return session, user
 
@@ -88,6 +88,13 @@ class Sessions(Room):
         """Sign a user out everywhere, and return from how many browsers."""
         statement = delete(user_session).where(user_session.c.user_id == user_id)
         return await self._writer.run(lambda tx: tx.execute(statement).rowcount)
+
+
+def _sessions_of(connection: Connection, digests: Sequence[bytes]) -> list[tuple[Session, User] | None]:
+    split = 1 + len(_SESSION.columns)
+    rows = connection.execute(_BY_DIGESTS, {"digests": sorted(set(digests))})
+    found = {row[0]: (_SESSION.record(row[1:split]), USER.record(row[split:])) for row in rows}
+    return [found.get(digest) for digest in digests]
 
 
 def _digest(secret: str) -> bytes:

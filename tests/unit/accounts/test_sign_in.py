@@ -182,13 +182,18 @@ def test_names_are_told_apart_by_nothing(tmp_path: Path) -> None:
 
 
 def test_sessions_end_by_idle_time_and_at_the_latest_end(tmp_path: Path) -> None:
-    """A session ends after session_idle_hours without use, and after session_hours however much it is used."""
+    """A session ends after session_idle_hours without use, and after session_hours however much it is used.
+
+    A page that is open and reads itself again is no use.
+    """
 
     async def test(store: Store, accounts: Accounts, clock: HandClock) -> None:
-        idle, used = await _sign_in(accounts), await _sign_in(accounts)
+        idle, open_page, used = [await _sign_in(accounts) for _ in range(3)]
         for _ in range(3):
             clock.move(hours=1)
             assert await accounts.signed_in(used)
+            await accounts.signed_in(open_page, used=False)
+        assert await accounts.signed_in(open_page, used=False) is None
         assert await accounts.signed_in(idle) is None
         clock.move(hours=1)
 

@@ -198,3 +198,25 @@ def test_unknown_addresses_are_pages_here_and_problems_below_api() -> None:
         assert wrong_method.status_code == 405
 
     in_console(test)
+
+
+def test_a_page_that_reads_itself_again_does_not_keep_its_session_from_growing_idle() -> None:
+    """What the script of a page asks for is no use of the session; what a person opens is."""
+
+    async def test(house: ConsoleHouse) -> None:
+        browser = await house.signed_in("viewer")
+        noted: list[bool] = []
+        accounts = house.api.service.accounts
+        signed_in = accounts.signed_in
+
+        async def watched(secret: str, *, used: bool = True) -> object:
+            noted.append(used)
+            return await signed_in(secret, used=used)
+
+        accounts.signed_in = watched
+        await browser.client.get("/", headers={"Sec-Fetch-Dest": "empty"})
+        await browser.client.get("/", headers={"Sec-Fetch-Dest": "document"})
+
+        assert noted == [False, True]
+
+    in_console(test)
