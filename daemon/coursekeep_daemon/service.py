@@ -176,7 +176,7 @@ class Service(ScheduleCalls):
         self._refreshes = self._term_refreshes()
 
     async def _start_integrations(self) -> None:
-        self._holds = Holds(self.store, self._lmses, self.clock)
+        self.holds = Holds(self.store, self._lmses, self.clock)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
         for name, settings in self.settings.integrations.items():
@@ -186,13 +186,13 @@ class Service(ScheduleCalls):
                 rows.append((name, settings.connector, {}))
         await self.store.sync_integrations(rows)
         for name, reason in self._unusable.items():
-            self._holds.unusable(name, reason)
-        await self._holds.refresh()
-        self._questions = Questions(self.store, self._holds)
+            self.holds.unusable(name, reason)
+        await self.holds.refresh()
+        self._questions = Questions(self.store, self.holds)
 
     async def _start_watch(self, stack: AsyncExitStack) -> None:
         settings = self.settings.archive
-        self._watch = Watch(self._holds, self.archive.check_writable, settings.min_free, self._patience)
+        self._watch = Watch(self.holds, self.archive.check_writable, settings.min_free, self._patience)
         stack.push_async_callback(self._watch.stop)
         await self._watch.start()
 
@@ -218,7 +218,7 @@ class Service(ScheduleCalls):
                 patience=self._patience.course,
             ),
             archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
-            holds=self._holds,
+            holds=self.holds,
             hooks=self._hooks,
             clock=self.clock,
             finished=self.metrics.course_done,
@@ -227,19 +227,19 @@ class Service(ScheduleCalls):
         await self._dispatcher.start()
         self.control = Control(
             self.store,
-            self._holds,
+            self.holds,
             integrations=self.settings.integrations,
             started=self._run_created,
             ended=lambda run: self._hooks.tell("run_finished", run=run),
         )
-        self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self._holds.storage is not None)
+        self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self.holds.storage is not None)
         for name in self.settings.integrations:
-            self.metrics.watch_integration(name, functools.partial(self._holds.troubled, name))
+            self.metrics.watch_integration(name, functools.partial(self.holds.troubled, name))
 
     async def _start_notifications(self, stack: AsyncExitStack) -> None:
         self.notifications = Notifications(
             self.store,
-            self._holds,
+            self.holds,
             self._targets,
             clock=self.clock,
             pace=self._pace,
@@ -363,31 +363,11 @@ class Service(ScheduleCalls):
             log.warning("fixity_not_logged", package=package_id, reason=str(error))
         return report
 
-    def hold(self, run: Run) -> Hold | None:
-        """Return what holds a run; None where nothing does."""
-        return self._holds.hold(run)
-
-    def pauses(self, integration: str, run: Run | None = None) -> list[Hold]:
-        """Return the pauses in force on an integration, or one of its runs, widest first."""
-        return self._holds.pauses(integration, run)
-
-    def trouble(self, integration: str) -> Hold | None:
-        """Return what is in the way of an integration besides pauses and storage; None where nothing is."""
-        return self._holds.trouble(integration)
-
-    def overall_holds(self) -> list[Hold]:
-        """Return what holds every run, whatever its integration."""
-        return self._holds.overall()
-
-    async def refresh_holds(self) -> None:
-        """Have pauses read again at once, after one was set or lifted."""
-        await self._holds.refresh()
-
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Tell whether the daemon can work, and why not."""
         if self._stack is None:
             return False, {"service": "it is starting or stopping"}
-        storage = self._holds.storage
+        storage = self.holds.storage
         return storage is None, {} if storage is None else {"storage": storage.reason}
 
     def _check_request(self, request: RunRequest) -> None:
@@ -409,7 +389,7 @@ class Service(ScheduleCalls):
         if integration in self._lmses:
             return self._lmses[integration]
         if integration in self.settings.integrations:
-            hold = self._holds.missing(integration)
+            hold = self.holds.missing(integration)
             raise BadRequest(hold.reason if hold else "it cannot be used", where="integration")
         hint = close_match(integration, self.settings.integrations)
         raise BadRequest(f"there is no integration {integration}; {hint}", where="integration")

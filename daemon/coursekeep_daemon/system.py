@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from coursekeep_daemon.package import Archive, PackageError
-from coursekeep_daemon.runs.holds import Clock, Hold, HoldLevel
+from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
 from coursekeep_daemon.store import Store
 
@@ -120,8 +120,9 @@ class Daemon(Protocol):
     def archive(self) -> Archive: ...
     @property
     def scheduler(self) -> Times: ...
+    @property
+    def holds(self) -> Holds: ...
     def ready(self) -> tuple[bool, dict[str, str]]: ...
-    def overall_holds(self) -> list[Hold]: ...
 
 
 class SystemView:
@@ -155,7 +156,7 @@ class SystemView:
 
     async def _storage(self) -> StorageState:
         settings = self._daemon.settings.archive
-        held = next((hold for hold in self._daemon.overall_holds() if hold.level is HoldLevel.STORAGE), None)
+        held = self._daemon.holds.storage
         reason = "" if held is None else held.reason
         free = size = None
         try:

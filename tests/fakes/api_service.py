@@ -34,7 +34,7 @@ from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
-from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
+from coursekeep_daemon.service import BadRequest, Hold, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
@@ -55,6 +55,18 @@ class FakeTarget(Target):
         if self.raises:
             raise self.raises
         self.sent.append(message)
+
+
+class FakeHolds(Holds):
+    """Knows the pauses of the store; what else holds a run, a test says."""
+
+    holding: Hold | None = None
+
+    def hold(self, run: Any) -> Hold | None:
+        return self.holding
+
+    def trouble(self, name: str) -> Hold | None:
+        return None
 
 
 class FakeService:
@@ -89,12 +101,11 @@ class FakeService:
         self.clock: Any = lambda: datetime.now(UTC)
         self.system = SystemView(self, in_flight=lambda: 2)
         self.openid: OpenId | None = None
-        self.holds = Holds(store, {}, lambda: datetime.now(UTC))
+        self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))
         self.target = FakeTarget("ops", [], [])
         self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}
-        self.holding: Any = None
         self.asked: list[RunRequest] = []
         self.check_steps = [CheckStep(name="address", ok=True)]
         self.raises: Exception | None = None
@@ -106,18 +117,6 @@ class FakeService:
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons
-
-    def hold(self, run: Any) -> Any:
-        return self.holding
-
-    def pauses(self, integration: str, run: Any = None) -> Any:
-        return self.holds.pauses(integration, run)
-
-    def overall_holds(self) -> Any:
-        return self.holds.overall()
-
-    def trouble(self, integration: str) -> Any:
-        return None
 
     async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None, **more: Any) -> Any:
         if self.raises:

@@ -110,11 +110,11 @@ def test_expired_credentials_halt_the_integration_with_one_alert(bench, server):
         async with bench.service() as service:
             with structlog.testing.capture_logs() as events:
                 run = await bench.run_ids(service, *courses)
-                hold = await eventually(lambda: service.hold(run))
+                hold = await eventually(lambda: service.holds.hold(run))
                 await eventually(lambda: service._dispatcher.in_flight == 0)
             items = await bench.items(service, run)
             checked = await service.check("main")
-            still = service.hold(run)
+            still = service.holds.hold(run)
 
             assert hold.level is HoldLevel.CREDENTIALS
             assert [one["event"] for one in events].count("credentials_needed") == 1
@@ -138,7 +138,7 @@ def test_an_outage_is_waited_for(bench, server):
         async with bench.service() as service:
             server.faults.add(Fault(match="*", kind="outage"))
             run = await bench.run_ids(service, *courses)
-            hold = await eventually(lambda: service.hold(run))
+            hold = await eventually(lambda: service.holds.hold(run))
             server.faults.clear()
             now = await bench.finished(service, run)
 
@@ -157,7 +157,7 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
         async with bench.service() as service:
             disk = FullDisk(service)
             run = await bench.run_ids(service, *courses)
-            hold = await eventually(lambda: service.hold(run))
+            hold = await eventually(lambda: service.holds.hold(run))
             await eventually(lambda: service._dispatcher.in_flight == 0)
             ready, reasons = service.ready()
             waiting = await bench.items(service, run)
@@ -207,7 +207,7 @@ def test_too_little_free_space_holds_before_the_disk_is_full(bench, server):
     async def main() -> None:
         async with bench.service(archive={"min_free": 2**60}) as service:
             run = await bench.run_ids(service, *ended(server, 1))
-            hold = service.hold(run)
+            hold = service.holds.hold(run)
 
             assert hold is not None
             assert "archive.min_free" in hold.reason
@@ -241,7 +241,7 @@ def test_a_broken_plugin_stops_neither_daemon_nor_runs(bench, server):
             run = await bench.finished(service, await bench.run_ids(service, *ended(server, 1)))
             states = {plugin.name: plugin.state for plugin in service.registry.plugins()}
             other, _ = await service.start_run(bench.request("other"), by="tester")
-            hold = service.hold(other)
+            hold = service.holds.hold(other)
 
             assert run.status is RunStatus.COMPLETED
             assert states["strangers"] is PluginState.FAILED
@@ -297,14 +297,14 @@ def test_a_pause_holds_at_each_level(bench, server, level):
         async with bench.service() as service:
             if level is not PauseLevel.RUN:
                 await service.store.pause(level, target, "tester")
-                await service.refresh_holds()
+                await service.holds.refresh()
             run = await bench.run_ids(service, *ended(server, 1))
             if level is PauseLevel.RUN:
                 await service.store.pause(level, target, "tester")
-                await service.refresh_holds()
-            hold = service.hold(run)
+                await service.holds.refresh()
+            hold = service.holds.hold(run)
             await service.store.resume(level, target)
-            await service.refresh_holds()
+            await service.holds.refresh()
             now = await bench.finished(service, run)
 
             assert hold is not None
@@ -323,7 +323,7 @@ def test_a_halt_is_lifted_by_a_restart_with_good_credentials(bench, server):
         bench.integration["token"] = server.tokens["expired"]
         async with bench.service() as service:
             run = await bench.run_ids(service, course)
-            hold = await eventually(lambda: service.hold(run))
+            hold = await eventually(lambda: service.holds.hold(run))
             assert hold.level is HoldLevel.CREDENTIALS
         bench.integration["token"] = good
         async with bench.service() as service:

@@ -174,7 +174,7 @@ def test_credentials_are_told_once_and_once_when_they_are_renewed(bench, server,
     async def main() -> None:
         async with telling(bench, hook) as service:
             run = await bench.run_ids(service, *courses)
-            await eventually(lambda: service.hold(run))
+            await eventually(lambda: service.holds.hold(run))
             await service.check("main")
             await eventually(lambda: service._dispatcher.in_flight == 0)
             await settled(service)

@@ -150,7 +150,7 @@ def _read_said(request: Request) -> tuple[str, str] | None:
 def _holds(request: Request) -> list[Any]:
     """Return what holds everything, which every page says."""
     service = service_of(request)
-    return service.overall_holds() if getattr(request.state, "visit", None) else []
+    return service.holds.overall() if getattr(request.state, "visit", None) else []
 
 
 @pass_context

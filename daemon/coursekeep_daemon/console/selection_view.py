@@ -73,13 +73,13 @@ async def selection_view(service: Service, typed: Typed, wrong: Mapping[str, str
         terms=[] if known is None else await service.store.terms(known.name),
         terms_read_at=None if known is None else known.terms_refreshed_at,
         ends=[(each.value, ENDS.get(each.value, each.value)) for each in EndOf],
-        hold=None if known is None else service.trouble(known.name) or _pause(service, known.name),
+        hold=None if known is None else service.holds.trouble(known.name) or _pause(service, known.name),
     )
 
 
 def _pause(service: Service, integration: str) -> Hold | None:
     """Return the pause of this very integration; one of all is said on every page."""
-    return next((each for each in service.pauses(integration) if each.level is HoldLevel.INTEGRATION), None)
+    return next((each for each in service.holds.pauses(integration) if each.level is HoldLevel.INTEGRATION), None)
 
 
 def methods_of(sources: Sources) -> list[Method]:

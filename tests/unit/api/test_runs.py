@@ -180,7 +180,7 @@ def test_what_holds_a_run_is_shown_with_it_and_its_queued_items() -> None:
         run_id = await _run_with(
             house, ItemPlan(ref="1"), ItemPlan(ref="2", status=ItemStatus.NOT_FOUND, detail="no such course")
         )
-        house.service.holding = Hold(
+        house.service.holds.holding = Hold(
             level=HoldLevel.CREDENTIALS, since=datetime(2026, 1, 1, tzinfo=UTC), reason="expired"
         )
         async with house.client("read") as client:

@@ -136,4 +136,4 @@ async def _integration(service: Service, name: str) -> models.Integration:
     with domain_errors():
         found = await service.store.integration(name)
     assert found is not None  # integrations are never deleted
-    return integration_answer(found, service.pauses(name))
+    return integration_answer(found, service.holds.pauses(name))

@@ -169,8 +169,10 @@ def _shown(
     service: Service, run: records.Run, reimports: Mapping[int, list[int]], told: Mapping[int, Told]
 ) -> models.Run:
     """Return a run as the API shows it, where its reimports are known, and whether operators were told."""
-    pauses = service.pauses(run.integration, run) if run.status not in FINAL_RUN else []
-    return run_answer(run, service.hold(run), pauses=pauses, reimports=reimports.get(run.id, []), told=told.get(run.id))
+    pauses = service.holds.pauses(run.integration, run) if run.status not in FINAL_RUN else []
+    return run_answer(
+        run, service.holds.hold(run), pauses=pauses, reimports=reimports.get(run.id, []), told=told.get(run.id)
+    )
 
 
 def _asked(new: models.NewRun) -> RunRequest:
@@ -184,7 +186,7 @@ async def known_run(service: Service, run_id: int) -> records.Run:
 
 async def _hold(service: Service, run_id: int) -> Hold | None:
     """Return what holds a run, or answer 404."""
-    return service.hold(_known(await service.store.run_in_brief(run_id), run_id))
+    return service.holds.hold(_known(await service.store.run_in_brief(run_id), run_id))
 
 
 def _known(found: records.Run | None, run_id: int) -> records.Run:

@@ -75,7 +75,7 @@ async def imports(request: Request, service: Daemon, visit: Viewer) -> Response:
         next=next_page(request, part.next_cursor),
         statuses=RUN_STATUSES,
         chart=await _chart(service),
-        paused=any(hold.level is HoldLevel.ALL for hold in service.overall_holds()),
+        paused=any(hold.level is HoldLevel.ALL for hold in service.holds.overall()),
     )
 
 
@@ -119,8 +119,8 @@ def tile_of(
     return Tile(
         integration=integration,
         configured=name in service.settings.integrations,
-        pauses=service.pauses(name),
-        trouble=service.trouble(name),
+        pauses=service.holds.pauses(name),
+        trouble=service.holds.trouble(name),
         queued=queued,
         processing=processing,
         next_schedule=due.get(name),

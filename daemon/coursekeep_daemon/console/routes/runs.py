@@ -56,7 +56,7 @@ async def run_page(run_id: int, request: Request, service: Daemon, visit: Viewer
     """Show a run and its items."""
     asked = Filter.of(request, status=ItemStatus)
     run = await show(service, await known_run(service, run_id))
-    hold = service.hold(await known_run(service, run_id))
+    hold = service.holds.hold(await known_run(service, run_id))
     with domain_errors():
         part = await service.store.items(run_id, limit=_ITEMS_PER_PAGE, cursor=asked.cursor, **asked.values(visit.zone))
         told = (await service.store.told([run_id])).get(run_id)
