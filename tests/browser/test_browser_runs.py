@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -166,3 +167,81 @@ def test_ticked_courses_are_reimported(house: BrowserHouse, visit: Visit, javasc
     assert visitor.count("Failed, reimported").inner_text() == "2"
     rows = visitor.page.locator("#items tbody tr")
     assert rows.filter(has_text="105").locator(".badge").inner_text() == "Failed"
+
+
+def test_courses_are_filtered_by_status(house: BrowserHouse, visit: Visit, javascript: bool) -> None:
+    """A counter leads to the courses of its status, and the filter stays in the address."""
+    run = house.daemon.start_run("ids", {"ids": ["999999", str(house.campus.courses["forbidden"])]})
+    house.daemon.finished(run)
+    visitor = visit("viewer", javascript=javascript)
+    visitor.open(f"/runs/{run}")
+    rows = visitor.page.locator("#items tbody tr")
+    expect(rows).to_have_count(2)
+    visitor.follow("1 Not found")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("999999")
+    assert visitor.page.url.endswith(f"/runs/{run}?status=not_found")
+    visitor.follow("2 All")
+
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text="No access.")).to_contain_text("Give the integration's account the right")
+
+
+def test_all_courses_of_a_run_are_downloaded(house: BrowserHouse, visit: Visit, javascript: bool) -> None:
+    """The button gives a file for a spreadsheet, named by the run, with a line for each course."""
+    run = house.daemon.start_run("ids", {"ids": ["999999", str(house.campus.courses["forbidden"])]})
+    house.daemon.finished(run)
+    visitor = visit("viewer", javascript=javascript)
+    visitor.open(f"/runs/{run}")
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download CSV").click()
+
+    assert download.value.suggested_filename == f"run-{run}-items.csv"
+    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["status"] for line in lines} == {"not_found", "failed"}
+
+
+def test_two_people_watch_one_run(house: BrowserHouse, visit: Visit, held: Callable[..., int]) -> None:
+    """What one does the other sees at once; who is second is told so, and nothing is done twice."""
+    run = held(101)
+    acts, watches = visit("operator"), visit("administrator")
+    for each in (acts, watches):
+        each.open(f"/runs/{run}")
+        each.is_live()
+        each.sees(each.page.get_by_role("button", name="Pause", exact=True))
+    watches.mark()
+    acts.press("Pause")
+    watches.sees(watches.page.get_by_role("button", name="Resume", exact=True))
+    expect(watches.page.locator("#run-timeline")).to_contain_text("Paused by registrar")
+    assert watches.unmoved()
+
+    # the second one's page is of before the first one acted, as without a connection
+    late = visit("administrator", javascript=False)
+    late.open(f"/runs/{run}")
+    acts.press("Resume")
+    late.press("Resume")
+    late.sees("That is not possible now")
+    late.follow("Back")
+
+    watches.sees(watches.page.get_by_role("button", name="Pause", exact=True))
+    expect(watches.page.locator("#run-timeline").get_by_text("Resumed by")).to_have_count(1)
+
+
+@pytest.mark.slow
+def test_a_page_outlives_a_restart(house: BrowserHouse, visit: Visit) -> None:
+    """A page that is open while the daemon is restarted says so, and is live again by itself, signed in as before."""
+    run = house.failing_run(107)
+    house.daemon.variables = {**house.daemon.variables, "COURSEKEEP_DAEMON__PORT": house.daemon.url.rpartition(":")[2]}
+    visitor = visit()
+    visitor.open(f"/runs/{run}")
+    visitor.is_live()
+    visitor.mark()
+    house.daemon.stop()
+    visitor.sees("Connection lost; trying again")
+    house.daemon.start()
+    visitor.is_live()
+    assert house.daemon.call("POST", f"/runs/{run}/reimport").status_code == 202
+
+    expect(visitor.count("Failed, reimported")).to_have_text("1")
+    assert visitor.unmoved()
