@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named, or all: `python -m bench [http] [download] [store] [memory] [campus]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [NAME ...]`, with the names of `BENCHMARKS`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import platform
 import sys
 from collections.abc import Callable
 
+from bench.api import measure_api
 from bench.campus import measure_campus
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
+from bench.pause import measure_pause
 from bench.store import measure_store
+from bench.streams import measure_streams
 from bench.table import Measurement, show
 
 BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
@@ -19,6 +22,9 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "store": measure_store,
     "memory": measure_memory,
     "campus": measure_campus,
+    "api": measure_api,
+    "streams": measure_streams,
+    "pause": measure_pause,
 }
 
 

@@ -25,7 +25,7 @@ from coursekeep_daemon.store.items import items_scope
 from coursekeep_daemon.store.models import EventRow, ItemRow, RunCountRow
 from coursekeep_daemon.store.rows import make_cursor
 
-__all__ = ["measure_lists", "measure_store", "measure_writer"]
+__all__ = ["fill", "make_run", "measure_lists", "measure_store", "measure_writer"]
 
 CALLERS = 32
 PAGE = 100
@@ -70,8 +70,8 @@ def measure_lists(rows: int = 10_000_000, pages: int = 50) -> list[Measurement]:
     """Measure reading 100 items of one run of so many: the first page beside the last, all and failed ones."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "listing.db"
-        run_id = asyncio.run(_make_run(f"sqlite:///{path}"))
-        _fill(path, run_id, rows)
+        run_id = asyncio.run(make_run(f"sqlite:///{path}"))
+        fill(path, run_id, rows)
         times = asyncio.run(_list(f"sqlite:///{path}", run_id, rows, pages))
     return [
         Measurement(
@@ -85,7 +85,7 @@ def measure_lists(rows: int = 10_000_000, pages: int = 50) -> list[Measurement]:
     ]
 
 
-async def _make_run(url: str) -> int:
+async def make_run(url: str) -> int:
     Store.upgrade(url)
     async with Store(url) as store:
         await store.sync_integrations([("main", "canvas", {})])
@@ -109,7 +109,7 @@ async def _through_writer(url: str, changes: int) -> Rate:
 
 async def _claimed(url: str, number: int) -> list[int]:
     """Make a run with so many items in processing."""
-    run_id = await _make_run(url)
+    run_id = await make_run(url)
     async with Store(url) as store:
         await store.add_items(run_id, [ItemPlan(ref=str(n), course_id=str(n)) for n in range(number)])
         claimed = await store.claim_items(run_id, limit=number, now=datetime.now(UTC))
@@ -166,19 +166,22 @@ async def _measure(ids: Iterator[int], number: int, change: Callable[[int], Awai
     return Rate(per_second=number / seconds, p99=statistics.quantiles(waited, n=100)[98])
 
 
-def _fill(path: Path, run_id: int, rows: int) -> None:
+def fill(path: Path, run_id: int, rows: int) -> None:
     """Add items by one statement, as they would stand at the end of a run: 1 of 100 failed."""
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(
             """
             WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :rows)
-            INSERT INTO item (run_id, ref, course_id, course_name, status, attempts, gaps, created_at)
-            SELECT :run_id, n, n, 'Course ' || n, iif(n % 100, 'completed', 'failed'), 1, 0,
-                   '2026-01-01 00:00:00.000000'
+            INSERT INTO item (run_id, ref, course_id, course_name, status, reason, attempts, gaps, package_id,
+                              package_version, created_at, started_at, finished_at)
+            SELECT :run_id, n, n, 'Course ' || n, iif(n % 100, 'completed', 'failed'),
+                   iif(n % 100, NULL, :reason), 1, 0,
+                   iif(n % 100, 'urn:uuid:6f1d8b0c-5a55-5e0e-9d3f-' || printf('%012d', n), NULL), iif(n % 100, 1, NULL),
+                   '2026-01-01 00:00:00.000000', '2026-01-01 00:00:01.000000', '2026-01-01 00:00:05.000000'
             FROM number
             """,
-            {"rows": rows, "run_id": run_id},
+            {"rows": rows, "run_id": run_id, "reason": REASON},
         )
     connection.close()
 

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _tell_group(item: pytest.Item) -> None:
     """Put the group of a test behind its id, where pytest-xdist looks for it.
 
-    pytest-xdist 3.8 writes it into a field that pytest 9.2 no longer reads, and then spreads the group over all workers.
+    pytest-xdist 3.8 writes it into a field that pytest 9.2 no longer reads, and spreads the group.
     """
     group = item.get_closest_marker("xdist_group")
     if group is None or item.nodeid.endswith(f"@{group.args[0]}"):

@@ -181,8 +181,9 @@ def test_settings_in_documents_are_settings(page: Path, body: str) -> None:
     known = set(settings_keys())
     for section in ("daemon", "store", "archive", "engine"):
         assert {f"{section}.{key}" for key in found.get(section, {})} <= known, page
-    for schedule in found.get("schedules", {}).values():
-        assert {f"schedules.{key}" for key in schedule} <= known, page
+    for table in ("schedules", "notifications"):
+        for entry in found.get(table, {}).values():
+            assert {f"{table}.{key}" for key in entry} <= known, page
 
 
 def command_lines() -> list[tuple[str, str]]:

@@ -22,7 +22,10 @@ class EndDateParams(SourceParams):
         description="Day such as 2026-08-01, which begins at midnight UTC, or a moment such as 2026-08-01T12:00:00Z.",
     )
     ended_by: EndOf = Field(
-        EndOf.COURSE, title="Whose end", description="course: the end of the course itself; term: the end of its term."
+        EndOf.COURSE,
+        title="Whose end",
+        description="course: the end of the course itself; term: the end of its term; academic_year: whichever of the "
+        "two came first, not later than the moment, which is the end of a year.",
     )
 
     def moment(self) -> datetime:

@@ -37,6 +37,12 @@ class Metrics:
         self._held = Gauge(
             "coursekeep_integration_held", "1 while trouble holds an integration.", ["integration"], registry=registry
         )
+        self._notifications = Counter(
+            "coursekeep_notification_deliveries",
+            "Attempts to deliver a notification: delivered, failed, given_up.",
+            ["target", "result"],
+            registry=registry,
+        )
         self.plugins = Gauge("coursekeep_plugins", "Plugins by state.", ["state"], registry=registry)
 
     def watch(self, in_flight: Callable[[], int], storage_held: Callable[[], bool]) -> None:
@@ -56,6 +62,10 @@ class Metrics:
             self._bytes.labels(item.integration).inc(result.version.payload_bytes)
         if item.started_at and item.finished_at:
             self._seconds.labels(item.integration).observe((item.finished_at - item.started_at).total_seconds())
+
+    def notified(self, target: str, result: str) -> None:
+        """Count an attempt to deliver a notification."""
+        self._notifications.labels(target, result).inc()
 
     def run_requested(self, integration: str) -> None:
         """Count a run."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coursekeep import CoursekeepError
-from coursekeep_daemon.runs.patterns import Patterns
+from coursekeep_daemon.runs.patterns import Patterns, check_pattern
 from coursekeep_daemon.runs.planner import Request
 
-__all__ = ["BadRequest", "RunRequest"]
+__all__ = ["BadRequest", "RunRequest", "check_patterns"]
 
 
 class BadRequest(CoursekeepError):
@@ -40,3 +40,13 @@ class RunRequest:
         """Return the part that says which courses."""
         patterns = Patterns(include=tuple(self.include), exclude=tuple(self.exclude))
         return Request(source=self.source, params=self.params, on_existing=self.on_existing, patterns=patterns)
+
+
+def check_patterns(include: Sequence[str], exclude: Sequence[str]) -> None:
+    """Raise `BadRequest`, naming the place, for a pattern that cannot be meant."""
+    for where, patterns in (("include", include), ("exclude", exclude)):
+        for place, pattern in enumerate(patterns):
+            try:
+                check_pattern(pattern)
+            except ValueError as error:
+                raise BadRequest(str(error), where=f"{where}.{place}") from None

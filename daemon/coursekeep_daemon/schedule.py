@@ -125,7 +125,14 @@ class Scheduler:
 
     def next_fire(self, name: str) -> datetime | None:
         """Return when a schedule is due next; None where it is not enabled."""
-        job = self._scheduler.get_job(f"schedule:{name}")
+        return self._next(f"schedule:{name}")
+
+    def next_refresh(self, integration: str) -> datetime | None:
+        """Return when the terms of an integration are read next; None where they never are."""
+        return self._next(f"terms:{integration}")
+
+    def _next(self, job_id: str) -> datetime | None:
+        job = self._scheduler.get_job(job_id)
         return None if job is None or job.next_run_time is None else job.next_run_time.astimezone(UTC)
 
     def _put(self, job_id: str, cron: str, zone: str) -> bool:
@@ -141,7 +148,8 @@ class Scheduler:
 def check_cron(cron: str, time_zone: str) -> None:
     """Raise ValueError, saying how to write it, where a cron rule or its time zone cannot be used."""
     parse_time_zone(time_zone)
-    _trigger(cron, time_zone)
+    if not next_slots(cron, time_zone, datetime.now(UTC)):
+        raise ValueError(f"{cron!r} never comes: there is no such day")
 
 
 def next_slots(cron: str, time_zone: str, after: datetime, count: int = 1) -> list[datetime]:

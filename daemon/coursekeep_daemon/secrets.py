@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from coursekeep_daemon.origin import Origin
 
-__all__ = ["HIDDEN", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
+__all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
 
 HIDDEN = "***"
 
@@ -39,7 +39,7 @@ def redact(value: Any, name: str = "") -> Any:
     return without_credentials(value) if isinstance(value, str) else value
 
 
-def is_reference(value: object) -> bool:
+def is_reference(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Tell whether a value is `{ env = "NAME" }` or `{ file = "path" }`."""
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"env", "file"}
 

@@ -20,10 +20,14 @@ from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
+from coursekeep_daemon.notifications.courier import Pace
+from coursekeep_daemon.notifications.opening import open_targets
+from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
-from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
+from coursekeep_daemon.rules import declared_schedules, year_ends
 from coursekeep_daemon.runs.archiver import Archiver, Rules
 from coursekeep_daemon.runs.dispatcher import Dispatcher
 from coursekeep_daemon.runs.downloads import Limits
@@ -34,9 +38,11 @@ from coursekeep_daemon.runs.planner import Planner, Preview, PreviewRow
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.schedule import Scheduler, check_cron
-from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules
+from coursekeep_daemon.schedule_calls import ScheduleCalls
+from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import Settings
-from coursekeep_daemon.store import Run, Schedule, Store
+from coursekeep_daemon.store import Run, Store
+from coursekeep_daemon.system import SystemView
 
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
 
@@ -62,7 +68,7 @@ def _make_store(url: str) -> bool:
     return True
 
 
-class Service:
+class Service(ScheduleCalls):
     """Everything that runs in one daemon. Use as an asynchronous context manager, or `start` and `stop`."""
 
     def __init__(
@@ -74,6 +80,7 @@ class Service:
         patience: Patience | None = None,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -83,6 +90,7 @@ class Service:
         self._registry = registry
         self._patience = patience or Patience()
         self._retry = retry
+        self._pace = pace
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -98,11 +106,13 @@ class Service:
             self._start_registry()
             await self._open_integrations(stack)
             self._read_schedules()
+            self._targets = await open_targets(self.settings, stack)
             await self._start_store(stack)
             await self._start_archive()
             await self._start_integrations()
             await self._start_watch(stack)
             await self._start_dispatcher(stack)
+            await self._start_notifications(stack)
             await self._start_scheduler(stack)
             stack.push_async_callback(self._stop_background)
             self._stack = stack.pop_all()
@@ -222,6 +232,20 @@ class Service:
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self._holds.troubled, name))
 
+    async def _start_notifications(self, stack: AsyncExitStack) -> None:
+        self.notifications = Notifications(
+            self.store,
+            self._holds,
+            self._targets,
+            clock=self.clock,
+            pace=self._pace,
+            public_url=self.settings.daemon.public_url,
+            told=lambda message: self._hooks.tell("notification", notification=message.payload()),
+            counted=self.metrics.notified,
+        )
+        stack.push_async_callback(self.notifications.stop)
+        await self.notifications.start()
+
     def _rules(self) -> Rules:
         return Rules(
             organization=self.settings.archive.organization,
@@ -234,10 +258,16 @@ class Service:
     async def _start_scheduler(self, stack: AsyncExitStack) -> None:
         await self.store.sync_declared_schedules(self._declared)
         self._scheduled = ScheduledRuns(
-            store=self.store, start_run=self._start_scheduled, check=self._check_request, clock=self.clock
+            store=self.store,
+            start_run=self._start_scheduled,
+            check=self._check_request,
+            clock=self.clock,
+            ends=year_ends(self.settings),
+            time_zone=self.settings.daemon.time_zone,
         )
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
+        self.system = SystemView(self, in_flight=lambda: self._dispatcher.in_flight)
         unchanged = await self.scheduler.start(await self.store.schedules(), self._refreshes)
         self._in_background(self._scheduled.catch_up, unchanged)
 
@@ -316,24 +346,6 @@ class Service:
         """Read the terms again, and return how many there are. Raises `BadRequest`, and what the connector raises."""
         return await self._questions.refresh_terms(self._usable(integration))
 
-    async def create_schedule(self, fields: Mapping[str, Any], *, by: str) -> Schedule:
-        """Make a schedule from the fields of the API. Raises `BadRequest`."""
-        return await self._scheduled.create(fields, by, self.scheduler)
-
-    async def update_schedule(self, name: str, changes: Mapping[str, Any], *, by: str) -> Schedule:
-        """Change some fields of a schedule. Raises `BadRequest`."""
-        log.info("schedule_changed", schedule=name, by=by)
-        return await self._scheduled.update(name, changes, self.scheduler)
-
-    async def delete_schedule(self, name: str, *, by: str) -> None:
-        """Forget a schedule. Raises `BadRequest`."""
-        log.info("schedule_deleted", schedule=name, by=by)
-        await self._scheduled.delete(name, self.scheduler)
-
-    async def preview_schedule(self, name: str, *, limit: int = 1000) -> Preview:
-        """Say what the next time of a schedule would take, of what the LMS has now. Raises as `preview`."""
-        return await self.preview(await self._scheduled.next_request(name), limit=limit)
-
     async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
         report = await asyncio.to_thread(self.archive.verify, package_id, version)
@@ -379,6 +391,7 @@ class Service:
         if request.integration not in self.settings.integrations:
             hint = close_match(request.integration, self.settings.integrations)
             raise BadRequest(f"there is no integration {request.integration}; {hint}", where="integration")
+        check_patterns(request.include, request.exclude)
         if request.on_existing not in {"skip", "refresh"}:
             raise BadRequest(f"{request.on_existing!r} is not known; allowed: refresh, skip", where="on_existing")
         try:

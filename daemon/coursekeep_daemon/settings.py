@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from coursekeep import ConnectorSettings, SettingsError
+from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
-from coursekeep_daemon.secrets import redact, resolve_secrets
-from coursekeep_daemon.spans import parse_span, parse_time_zone
+from coursekeep_daemon.secrets import is_reference, redact, resolve_secrets
+from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
 
 __all__ = [
     "AccountSettings",
@@ -29,6 +30,7 @@ __all__ = [
     "DaemonSettings",
     "EngineSettings",
     "IntegrationSettings",
+    "NotificationSettings",
     "ScheduleSettings",
     "Settings",
     "StoreSettings",
@@ -48,19 +50,26 @@ class DaemonSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8350, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="Address that people use, for links and cookies; unset makes none."
+    )
     data_dir: Path = Field(Path("data"), description="Folder for the lock, the scheduler's file and the store.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event to log.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto` is text on a terminal, else JSON.")
     shutdown_timeout: float = Field(30.0, ge=0, description="Seconds that courses in flight get at a stop.")
     time_zone: str = Field("UTC", description="Time zone of cron rules that name none.")
-    public_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^/?#\s]+$",
-        description="Address at which people reach the daemon, where a proxy stands before it: `https://archive.example.edu`.",
-    )
     disabled_plugins: tuple[str, ...] = Field((), description="Entry points of plugins that are not to be loaded.")
 
     _zone = field_validator("time_zone")(parse_time_zone)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+", value):
+            raise ValueError(
+                "an address such as https://coursekeep.example.edu is needed, without a path or a / at its end"
+            )
+        return value
 
 
 class StoreSettings(_Section):
@@ -110,6 +119,14 @@ class IntegrationSettings(BaseModel):
     )
     courses_at_once: int | None = Field(None, ge=1, le=64, description="Courses at once; unset: engine.concurrency.")
     terms_refresh: str = Field("30 2 * * *", description="When to read the terms again, as cron.")
+    academic_year_ends: str | None = Field(
+        None, description="Last day of academic years, such as 08-31, for schedules that count from their end."
+    )
+
+    @field_validator("academic_year_ends")
+    @classmethod
+    def _year_end(cls, value: str | None) -> str | None:
+        return value if value is None else parse_year_end(value)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -126,9 +143,9 @@ class ScheduleSettings(_Section):
     source: str = Field("end_date", description="Course source.")
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the source.")
     ended_for: str | None = Field(None, description="With `end_date`: how long ago courses must have ended.")
-    of: Literal["course", "term"] = Field("course", description="Whose end `ended_for` counts from.")
-    include: tuple[str, ...] = Field((), description="Patterns of code, name or account; empty takes all.")
-    exclude: tuple[str, ...] = Field((), description="Patterns of code, name or account to leave out.")
+    of: Literal["course", "term", "academic_year"] = Field("course", description="Whose end `ended_for` counts from.")
+    include: tuple[str, ...] = Field((), description="Patterns of code, name, SIS id or account; empty takes all.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of code, name, SIS id or account to leave out.")
     on_existing: Literal["skip", "refresh"] = Field("skip", description="What to do with courses archived before.")
     enabled: bool = Field(True, description="False keeps the rule, but does not start runs.")
 
@@ -143,6 +160,34 @@ class ScheduleSettings(_Section):
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
         return value if value is None else parse_time_zone(value)
+
+
+class NotificationSettings(_Section):
+    """Whom to tell what happened."""
+
+    kind: Literal["apprise", "webhook"] = Field("apprise", description="How it is told.")
+    url: SecretStr | dict[Literal["env", "file"], str] = Field(
+        description="Apprise's address of a service, or the webhook's own. A secret: it may hold a password."
+    )
+    secret: SecretStr | dict[Literal["env", "file"], str] | None = Field(
+        None, description="With `webhook`: what its messages are signed with."
+    )
+    events: tuple[NotificationKind, ...] = Field((), description="What to tell; empty tells everything.")
+    integrations: tuple[str, ...] = Field((), description="Whose events; empty takes all integrations.")
+
+    @field_validator("url", "secret", mode="before")
+    @classmethod
+    def _secret(cls, value: Any) -> Any:
+        named = is_reference(value) and all(isinstance(each, str) for each in value.values())
+        usable = named or isinstance(value, (str, SecretStr))
+        if not usable or not value:
+            raise ValueError('a secret is written as { env = "NAME" }, { file = "path" }, or text, and not empty')
+        return value
+
+    def reference(self, key: Literal["url", "secret"]) -> str | dict[str, str] | None:
+        """Return `url` or `secret` as it was written: the secret itself, or the reference to it."""
+        value: Any = getattr(self, key)
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 class _Environment(EnvSettingsSource):
@@ -171,6 +216,7 @@ class Settings(BaseSettings):
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
+    notifications: dict[str, NotificationSettings] = Field(default_factory=dict)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -261,16 +307,23 @@ def _refuse_unknown_variables(origin: Origin) -> None:
 
 
 def _check_references(settings: Settings, origin: Origin) -> None:
-    for name in (*settings.integrations, *settings.schedules):
-        if not re.match(_NAME, name):
-            table = "integrations" if name in settings.integrations else "schedules"
-            raise origin.error((table, name), "a name has lower-case letters, digits, - and _ only")
+    for table in ("integrations", "schedules", "notifications"):
+        for name in getattr(settings, table):
+            if not re.match(_NAME, name):
+                raise origin.error((table, name), "a name has lower-case letters, digits, - and _ only")
     for name, schedule in settings.schedules.items():
         if schedule.integration not in settings.integrations:
             known = close_match(schedule.integration, settings.integrations)
             raise origin.error(
                 ("schedules", name, "integration"), f"there is no integration {schedule.integration}; {known}"
             )
+    for name, target in settings.notifications.items():
+        for wanted in target.integrations:
+            if wanted not in settings.integrations:
+                known = close_match(wanted, settings.integrations)
+                raise origin.error(
+                    ("notifications", name, "integrations"), f"there is no integration {wanted}; {known}"
+                )
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:

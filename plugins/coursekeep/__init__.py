@@ -30,6 +30,7 @@ from coursekeep.http import (
 )
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
 from coursekeep.records import (
+    Account,
     CheckStep,
     Course,
     CourseQuery,
@@ -54,6 +55,7 @@ __all__ = [
     "MODELS",
     "NO_RETRY",
     "SCHEMA_VERSION",
+    "Account",
     "Answer",
     "BearerDialect",
     "CheckStep",

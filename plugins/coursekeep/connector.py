@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from coursekeep.http import LmsClient
-from coursekeep.records import CheckStep, Course, CourseQuery, Part, RemoteFile, Term
+from coursekeep.records import Account, CheckStep, Course, CourseQuery, Part, RemoteFile, Term
 from coursekeep.redaction import Redaction
 from coursekeep.retry import RetryPolicy
 
@@ -98,6 +98,16 @@ class Connector(ABC, Generic[S]):
 
         Raises `CredentialsNeeded`, `NoAccess`, `RetryLater`, `MalformedAnswer`.
         """
+
+    async def accounts(self) -> AsyncIterator[Account]:
+        """Yield the accounts in which courses of the integration may lie, in any order. None where the LMS has none.
+
+        Asked only where a request has patterns such as `account:Faculty of Science`, which take whole branches.
+        Raises as `terms`: a request that cannot be judged is not run.
+        """
+        nothing: tuple[Account, ...] = ()
+        for account in nothing:
+            yield account
 
     @abstractmethod
     def courses(self, query: CourseQuery) -> AsyncIterator[Course]:

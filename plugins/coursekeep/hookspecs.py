@@ -24,6 +24,7 @@ __all__ = [
     "course_failed",
     "hookimpl",
     "hookspec",
+    "notification",
     "register_connectors",
     "register_course_sources",
     "run_finished",
@@ -65,3 +66,8 @@ def course_archived(item: Mapping[str, Any]) -> None:
 @hookspec
 def course_failed(item: Mapping[str, Any]) -> None:
     """Be told that a course could not be archived. `item` is as in `GET /api/v1/items/{id}`."""
+
+
+@hookspec
+def notification(notification: Mapping[str, Any]) -> None:
+    """Be told what operators are told. `notification` is what a webhook is sent: id, kind, at, subject, text, data."""

@@ -17,6 +17,7 @@ from typing import Any
 from coursekeep.kinds import Kind
 
 __all__ = [
+    "Account",
     "CheckStep",
     "Course",
     "CourseQuery",
@@ -52,6 +53,17 @@ class Term:
     def __post_init__(self) -> None:
         _aware("start_at", self.start_at)
         _aware("end_at", self.end_at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """A part of the LMS that holds courses and further parts: a Canvas sub-account, a Moodle category."""
+
+    id: str
+    name: str
+    sis_id: str | None = None
+    #: the account above; None for the topmost, or where the credentials see none above
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +104,8 @@ class EndOf(StrEnum):
 
     COURSE = "course"
     TERM = "term"
+    #: the course's own or its term's, whichever came first: a course of that academic year
+    ACADEMIC_YEAR = "academic_year"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +125,23 @@ class CourseQuery:
 
     def __post_init__(self) -> None:
         _aware("ended_before", self.ended_before)
+
+    def end_fits(self, course: Course) -> bool:
+        """Tell whether a course meets `ended_before`, counted as `ended_by` says; any course where that is not asked.
+
+        For `ACADEMIC_YEAR` the moment is the end of a year, and a course that ends with its year is one of it.
+        """
+        if self.ended_before is None:
+            return True
+        if not course.ended:
+            return False
+        if self.ended_by is EndOf.TERM:
+            return course.term_end_at is None or course.term_end_at < self.ended_before
+        if course.ended_at is None:
+            return True
+        if self.ended_by is EndOf.ACADEMIC_YEAR:
+            return min(course.ended_at, course.term_end_at or course.ended_at) <= self.ended_before
+        return course.ended_at < self.ended_before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

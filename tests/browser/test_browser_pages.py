@@ -45,7 +45,7 @@ def looking(house: BrowserHouse, told: Any, case: PageCase, **options: Any) -> I
         answer = visitor.page.goto(case.path.format(**told))
         assert answer is not None
         assert answer.status == case.status
-        if visitor.javascript and case.role is not None and case.status == 200:
+        if visitor.javascript and visitor.page.locator("body").get_attribute("data-events"):
             visitor.is_live()
         if case.prepare is not None:
             case.prepare(visitor.page)

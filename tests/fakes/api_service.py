@@ -9,6 +9,7 @@ import functools
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +22,38 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from coursekeep import CheckStep, Course
+from coursekeep_connectors import register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.notifications.messages import Message
+from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.states import ItemStatus
+from coursekeep_daemon.schedule import next_slots
+from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
+from coursekeep_daemon.system import SystemView
+
+
+class FakeTarget(Target):
+    """A notification target that keeps what it is sent."""
+
+    kind = "webhook"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sent: list[Message] = []
+        self.raises: Undelivered | None = None
+
+    async def send(self, message: Message) -> None:
+        if self.raises:
+            raise self.raises
+        self.sent.append(message)
 
 
 class FakeService:
@@ -36,21 +61,46 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.registry = SimpleNamespace(plugins=list)
-        self.scheduler = SimpleNamespace(next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC))
-        self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
+        self.scheduler: Any = SimpleNamespace(
+            next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC),
+            next_refresh=lambda name: datetime(2030, 1, 2, tzinfo=UTC),
+            put=lambda schedule: None,
+            remove=lambda name: None,
+        )
+        self._scheduled = ScheduledRuns(
+            store=store,
+            start_run=None,  # type: ignore[arg-type]  # nothing comes due here
+            check=lambda request: None,
+            clock=lambda: datetime.now(UTC),
+            ends={"main": "08-31"},
+        )
+        self.sources = {source.name: source for source in register_course_sources()}
+        self.registry = SimpleNamespace(plugins=list, sources=lambda: self.sources)
+        self.archive: Any = SimpleNamespace(
+            iter_zip=lambda package_id, version: iter([b"PK", b"zip"]), space=lambda: (5 * 10**9, 10**10)
+        )
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
         self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
         # the cheapest hash there is: tests sign in often
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
+        self.version = "0.0"
+        self.clock: Any = lambda: datetime.now(UTC)
+        self.system = SystemView(self, in_flight=lambda: 2)
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
+        self.target = FakeTarget("ops", [], [])
+        self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
         self.reasons: dict[str, str] = {}
         self.holding: Any = None
         self.asked: list[RunRequest] = []
         self.check_steps = [CheckStep(name="address", ok=True)]
         self.raises: Exception | None = None
+        self.previewed: list[RunRequest] = []
+        self.preview_rows = [
+            PreviewRow(ref="1", course=Course(id="1", name="Biology"), would=ItemStatus.QUEUED),
+            PreviewRow(ref="9", course=None, would=ItemStatus.NOT_FOUND),
+        ]
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons
@@ -67,7 +117,7 @@ class FakeService:
     def trouble(self, integration: str) -> Any:
         return None
 
-    async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None) -> Any:
+    async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None, **more: Any) -> Any:
         if self.raises:
             raise self.raises
         if await self.store.integration(request.integration) is None:
@@ -82,12 +132,16 @@ class FakeService:
             created_by=by,
             options={"include": list(request.include), "exclude": list(request.exclude)},
             idempotency_key=idempotency_key,
+            **more,
         )
 
     async def preview(self, request: RunRequest, limit: int = 1000) -> Preview:
-        course = Course(id="1", name="Biology")
-        rows = [PreviewRow(ref="1", course=course, would="queued"), PreviewRow(ref="9", course=None, would="not_found")]
-        return Preview(rows=rows, counts={"queued": 1, "not_found": 1}, truncated=False)
+        if self.raises:
+            raise self.raises
+        self.previewed.append(request)
+        rows = self.preview_rows[:limit]
+        counts = Counter(row.would for row in rows)
+        return Preview(rows=rows, counts=counts, truncated=len(rows) < len(self.preview_rows))
 
     async def check(self, integration: str) -> list[CheckStep]:
         if self.raises:
@@ -99,23 +153,31 @@ class FakeService:
         return 1
 
     async def create_schedule(self, fields: dict[str, Any], *, by: str) -> Schedule:
-        made = Schedule(**fields, declared=False, created_by=by, created_at=datetime.now(UTC))
-        await self.store.put_schedule(made)
-        return made
+        return await self._scheduled.create(fields, by, self.scheduler)  # type: ignore[arg-type]
 
-    async def update_schedule(self, name: str, changes: dict[str, Any], *, by: str) -> Schedule:
-        from dataclasses import replace
-
-        found = await self.store.schedule(name)
-        assert found is not None
-        await self.store.put_schedule(replace(found, **changes))
-        return replace(found, **changes)
+    async def update_schedule(
+        self, name: str, changes: dict[str, Any], *, by: str, revision: int | None = None
+    ) -> Schedule:
+        return await self._scheduled.update(name, changes, self.scheduler, revision=revision)  # type: ignore[arg-type]
 
     async def delete_schedule(self, name: str, *, by: str) -> None:
-        await self.store.delete_schedule(name)
+        await self._scheduled.delete(name, self.scheduler)  # type: ignore[arg-type]
 
     async def preview_schedule(self, name: str, limit: int = 1000) -> Preview:
         return Preview(rows=[], counts={}, truncated=False)
+
+    async def preview_new_schedule(self, fields: dict[str, Any], limit: int = 1000) -> Preview:
+        coming = self._scheduled.next_run(self._scheduled.draft(fields, ""))
+        row = PreviewRow(ref="2", course=None, would="left_out", reason="excluded", pattern="X*")
+        return Preview(rows=[row], counts={"left_out": 1}, truncated=True, slot=coming.slot, before=coming.before)
+
+    async def run_schedule(self, name: str, *, by: str, idempotency_key: str | None = None) -> Any:
+        request = await self._scheduled.run_now(name)
+        return await self.start_run(request, by=by, idempotency_key=idempotency_key, schedule=name)
+
+    def next_fires(self, schedule: Schedule, count: int = 5) -> list[datetime]:
+        after = datetime(2030, 1, 1, tzinfo=UTC)
+        return next_slots(schedule.cron, schedule.time_zone, after, count) if schedule.enabled else []
 
     async def verify_package(self, package_id: str, version: int | None = None) -> Any:
         return SimpleNamespace(valid=True, checked_files=3, checked_bytes=9, problems=[])

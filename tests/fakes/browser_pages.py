@@ -39,8 +39,29 @@ class PageCase:
 def _wrong_password(page: Page) -> None:
     page.get_by_label("Name").fill("nobody")
     page.get_by_label("Password").fill(f"not {PASSWORD}")
+    _press(page, "Sign in")
+
+
+def _press(page: Page, button: str) -> None:
     with page.expect_navigation():
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name=button, exact=True).click()
+
+
+def _search(page: Page) -> None:
+    page.get_by_label("Search", exact=True).check()
+    page.get_by_label("Name, code or SIS id holds").fill("algebra")
+    _press(page, "Search")
+
+
+def _preview(page: Page) -> None:
+    page.get_by_label("Course ids").check()
+    page.get_by_label("Ids of courses").fill("101, 102, 115\n999999")
+    _press(page, "Preview")
+
+
+def _not_previewed(page: Page) -> None:
+    page.get_by_label("End date").check()
+    _press(page, "Preview")
 
 
 def _cancel_opened(page: Page) -> None:
@@ -53,12 +74,31 @@ PAGES: tuple[PageCase, ...] = (
     PageCase(name="imports", path="/"),
     PageCase(name="imports-viewer", path="/", role="viewer", pictured=False),
     PageCase(name="imports-nothing-fits", path="/?status=planning&integration=evening", pictured=False),
+    PageCase(
+        name="new-import",
+        path="/imports/new?integration=main",
+        prepare=lambda page: page.get_by_label("Terms").first.check(),
+    ),
+    PageCase(name="new-import-search", path="/imports/new?integration=main", prepare=_search),
+    PageCase(name="new-import-preview", path="/imports/new?integration=main", prepare=_preview),
+    PageCase(name="new-import-wrong", path="/imports/new?integration=main", prepare=_not_previewed, pictured=False),
     PageCase(name="run", path="/runs/{errors}"),
     PageCase(name="run-failed", path="/runs/{errors}?status=failed"),
     PageCase(name="run-paused", path="/runs/{paused}", prepare=_cancel_opened),
     PageCase(name="run-large", path="/runs/{large}", pictured=False),
     PageCase(name="integration", path="/integrations/main"),
     PageCase(name="integration-trouble", path="/integrations/evening"),
+    PageCase(name="courses", path="/courses"),
+    PageCase(name="courses-nothing-fits", path="/courses?search=nonsense", role="viewer", pictured=False),
+    PageCase(name="package", path="/packages/{package}"),
+    PageCase(name="package-viewer", path="/packages/{package}", role="viewer", pictured=False),
+    PageCase(
+        name="package-verified",
+        path="/packages/{package}",
+        prepare=lambda page: _press(page, "Verify now"),
+        pictured=False,
+    ),
+    PageCase(name="system", path="/system"),
     PageCase(name="statuses", path="/statuses"),
     PageCase(name="account", path="/account", role="viewer"),
     PageCase(name="error", path="/runs/999999", status=404, pictured=False),
@@ -74,7 +114,9 @@ def tell(house: BrowserHouse) -> Told:
     large = daemon.start_run("ids", {"ids": ended[:8]}, note="Courses of the autumn")
     daemon.finished(large)
     errors = _run_with_errors(house, ended)
-    return {"large": large, "errors": errors, "paused": _paused_run(house)}
+    # the one with the most gaps shows the most
+    gaps = max(daemon.items(large), key=lambda item: item["gaps"])
+    return {"large": large, "errors": errors, "paused": _paused_run(house), "package": gaps["package_id"]}
 
 
 def _run_with_errors(house: BrowserHouse, ended: list[str]) -> int:

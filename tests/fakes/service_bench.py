@@ -9,17 +9,19 @@ from typing import Any
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
+from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.states import FINAL_RUN
 from coursekeep_daemon.runs.watch import Patience
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Item, Run
 
-__all__ = ["SHORT", "Bench", "eventually"]
+__all__ = ["SHORT", "SHORT_PACE", "Bench", "eventually"]
 
 #: waits that are long enough to be seen, and short enough for a test
 SHORT = Patience(
@@ -40,6 +42,10 @@ async def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any
             if found:
                 return found
             await asyncio.sleep(0.02)
+
+
+#: notifications at once
+SHORT_PACE = Pace(look=0.01, look_again=0.5, retry=Backoff(first=0.05, longest=0.1), steady=0.2)
 
 
 class Bench:
@@ -68,10 +74,12 @@ class Bench:
             base[name] = base.get(name, {}) | section
         return Settings(**base)
 
-    def service(self, *, registry: Registry | None = None, **sections: Any) -> Service:
+    def service(self, *, registry: Registry | None = None, clock: Clock | None = None, **sections: Any) -> Service:
         retry = RetryPolicy(attempts=2, wait=0.01, longest=0.02)
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
-        return Service(self.settings(**sections), registry=registry, patience=SHORT, limits=limits, retry=retry)
+        more = {} if clock is None else {"clock": clock}
+        settings = self.settings(**sections)
+        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,8 @@ class RunContract:
             assert run.params == {"ids": ["ä"]}
             assert run.options == {"exclude": ["X*"]}
             assert await store.run(run.id) == run
+            assert await store.run_in_brief(run.id) == replace(run, params={}, options={})
+            assert await store.run_in_brief(run.id + 1) is await store.run_in_brief(2**70) is None
 
         house.run(test)
 

@@ -20,8 +20,9 @@ from fakes.store_house import (
 )
 
 from coursekeep import CheckStep
-from coursekeep_daemon.runs.states import ItemStatus
+from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store import (
+    BadCursor,
     Conflict,
     ItemResult,
     NaiveDatetime,
@@ -126,11 +127,71 @@ class TopicContract:
             await store.put_schedule(schedule(cron="0 4 * * *", created_by="eve"))
 
             stored = await store.schedule("ended")
-            assert stored == schedule(cron="0 4 * * *", last_fired_at=START, last_run_id=5)
+            assert stored == schedule(cron="0 4 * * *", last_fired_at=START, last_run_id=5, revision=2)
             assert await store.delete_schedule("ended")
             assert not await store.delete_schedule("ended")
             with pytest.raises(NoSuchRecord):
                 await store.schedule_fired("ended", START, None)
+
+        house.run(test)
+
+    def test_a_schedule_says_why_it_started_nothing(self, house: House) -> None:
+        """The reason of a tick that failed is kept until one succeeds; the run before it stays the last."""
+
+        async def test(store: Store) -> None:
+            await store.put_schedule(schedule())
+            await store.schedule_fired("ended", START, 5)
+            await store.schedule_fired("ended", START + timedelta(days=1), None, error="no such source")
+            bad = await store.schedule("ended")
+            changed = await store.put_schedule(schedule(cron="0 4 * * *"))
+            await store.schedule_fired("ended", START + timedelta(days=2), 6)
+            good = await store.schedule("ended")
+
+            assert bad is not None
+            assert (bad.last_error, bad.last_run_id) == ("no such source", 5)
+            assert changed.last_error == "no such source"
+            assert good is not None
+            assert (good.last_error, good.last_run_id, good.revision) == (None, 6, 2)
+
+        house.run(test)
+
+    def test_a_rule_that_stays_the_same_keeps_its_revision(self, house: House) -> None:
+        """Only a change of the rule raises the revision: a restart that declares the same does not."""
+
+        async def test(store: Store) -> None:
+            declared = schedule(declared=True)
+            await store.sync_declared_schedules([declared])
+            await store.sync_declared_schedules([replace(declared, created_at=START + timedelta(days=1))])
+            same = await store.schedule("ended")
+            await store.sync_declared_schedules([replace(declared, enabled=False)])
+            other = await store.schedule("ended")
+
+            assert same is not None
+            assert other is not None
+            assert (same.revision, same.created_at, other.revision) == (1, START, 2)
+
+        house.run(test)
+
+    def test_the_runs_of_a_schedule(self, house: House) -> None:
+        """Runs are listed by their schedule, found by their key, and their statuses asked for at once."""
+
+        async def test(store: Store) -> None:
+            first = await new_run(store, schedule="ended", idempotency_key="k")
+            await new_run(store, schedule="other")
+            await new_run(store)
+            last = await new_run(store, schedule="ended", started=False)
+            part = await store.runs(schedule="ended", limit=1)
+            rest = await store.runs(schedule="ended", limit=1, cursor=part.next_cursor)
+
+            assert [run.id for run in (*part.items, *rest.items)] == [last.id, first.id]
+            with pytest.raises(BadCursor):
+                await store.runs(schedule="other", cursor=part.next_cursor)
+            found = await store.run_of_key("cli", "k")
+            assert found is not None
+            assert found.id == first.id
+            assert await store.run_of_key("eve", "k") is None
+            wanted = {first.id: RunStatus.PROCESSING, last.id: RunStatus.QUEUED}
+            assert await store.run_statuses([first.id, last.id, 999, 0]) == wanted
 
         house.run(test)
 
@@ -228,7 +289,8 @@ class AccessContract:
             assert secret.startswith("ck_")
             assert len(secret) == 46
             found = await store.token_for(secret)
-            assert found == token
+            assert found is not None
+            assert (found[0], found[1].name, found[1].id) == (token, "ops", token.user_id)
             with pytest.raises(Conflict):
                 await store.create_token("ops", "read")
             assert await store.token_for(secret + "x") is None

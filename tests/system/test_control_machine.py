@@ -170,8 +170,9 @@ class Operators(RuleBasedStateMachine):
 
     @invariant()
     def promises(self) -> None:
-        items, counts = self.snapshot()
+        items, counts, days = self.snapshot()
         self.counters_equal_group_by(items, counts)
+        self.days_equal_group_by(items, days)
         for item in items.values():
             old = self.seen.get(item["id"])
             assert old is None or item["status"] in REACHABLE[old["status"]], (old, item)
@@ -192,6 +193,14 @@ class Operators(RuleBasedStateMachine):
             for status in ItemStatus:
                 assert row[status] == counted[row["run_id"], status], (row, status)
             assert row["total"] == sum(row[status] for status in ItemStatus)
+
+    def days_equal_group_by(self, items: dict[int, Any], days: list[dict[str, Any]]) -> None:
+        """What failed on a day stays failed on that day, whenever it was reimported."""
+        ended = [item for item in items.values() if item["finished_at"] is not None]
+        counted = Counter(
+            (item["finished_at"][:10], item["status"].replace("failed_reimported", "failed")) for item in ended
+        )
+        assert {(row["day"], row["status"]): row["count"] for row in days} == counted
 
     def family(self, item: dict[str, Any], items: dict[int, Any]) -> int:
         while item["reimport_of"] is not None:
@@ -242,12 +251,13 @@ class Operators(RuleBasedStateMachine):
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(ask, range(2)))
 
-    def snapshot(self) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]]]:
-        """Read items and counters as of one moment."""
+    def snapshot(self) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Read items, counters and counts of days as of one moment."""
         with closing(self.connect()) as connection:
             connection.execute("BEGIN")
             items = {row["id"]: dict(row) for row in connection.execute("SELECT * FROM item")}
-            return items, [dict(row) for row in connection.execute("SELECT * FROM run_count")]
+            counts, days = (connection.execute(f"SELECT * FROM {table}") for table in ("run_count", "day_count"))
+            return items, [dict(row) for row in counts], [dict(row) for row in days]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         with closing(self.connect()) as connection:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from coursekeep import (
+    Account,
     CheckStep,
     Connector,
     ConnectorSettings,
@@ -30,7 +31,16 @@ from coursekeep import (
 )
 from coursekeep_connectors.canvas.check import check_canvas
 from coursekeep_connectors.canvas.client import CanvasDialect
-from coursekeep_connectors.canvas.courses import address_of, course_of, is_stub, nameless, student_ends, taken, term_of
+from coursekeep_connectors.canvas.courses import (
+    account_of,
+    address_of,
+    course_of,
+    is_stub,
+    nameless,
+    student_ends,
+    taken,
+    term_of,
+)
 from coursekeep_connectors.canvas.export import read_course
 from coursekeep_connectors.canvas.files import auth_of
 from coursekeep_connectors.canvas.reading import MOST, Reading
@@ -85,6 +95,14 @@ class CanvasConnector(Connector[CanvasSettings]):
         """Yield the active terms of the root account."""
         async for item in self._terms():
             yield term_of(item)
+
+    async def accounts(self) -> AsyncGenerator[Account, None]:
+        """Yield the account of the settings and all below it; not those above, which hold every course anyway."""
+        top = account_of((await self.client.get(f"/api/v1/accounts/{quote(self.settings.account, safe=':')}")).body)
+        yield top
+        url = f"/api/v1/accounts/{quote(top.id)}/sub_accounts"
+        async for item in self.client.items(url, [MOST, ("recursive", "true")]):
+            yield account_of(item)
 
     async def courses(self, query: CourseQuery) -> AsyncGenerator[Course, None]:
         """Yield the courses of the account and its sub-accounts, term by term where terms are asked for.

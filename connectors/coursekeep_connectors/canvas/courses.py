@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from coursekeep import Course, CourseQuery, EndOf, MalformedAnswer, Term
+from coursekeep import Account, Course, CourseQuery, MalformedAnswer, Term
 from coursekeep_connectors.canvas.ended import CourseDates, ending
 from coursekeep_connectors.canvas.values import Json, ident, text
 
-__all__ = ["WITHHELD", "address_of", "course_of", "is_stub", "moment", "nameless", "student_ends", "taken", "term_of"]
+__all__ = [
+    "WITHHELD",
+    "account_of",
+    "address_of",
+    "course_of",
+    "is_stub",
+    "moment",
+    "nameless",
+    "student_ends",
+    "taken",
+    "term_of",
+]
 
 
 #: state of courses that Canvas lists without describing them
@@ -39,6 +50,21 @@ def term_of(item: Json) -> Term:
         )
     except (TypeError, ValueError) as error:
         raise MalformedAnswer(f"Canvas described a term that makes no sense: {error}") from error
+
+
+def account_of(item: object) -> Account:
+    """Map an account or sub-account."""
+    try:
+        if not isinstance(item, dict):
+            raise TypeError("an object was expected")
+        return Account(
+            id=ident(item),
+            name=text(item.get("name")) or "",
+            sis_id=text(item.get("sis_account_id")),
+            parent_id=text(item.get("parent_account_id")),
+        )
+    except (TypeError, ValueError) as error:
+        raise MalformedAnswer(f"Canvas described an account that makes no sense: {error}") from error
 
 
 def student_ends(term: Json) -> datetime | None:
@@ -111,12 +137,7 @@ def taken(course: Course, query: CourseQuery) -> bool:
 
     A course that Canvas lists, but does not describe, is taken: it then fails visibly, rather than vanish.
     """
-    if query.ended_before is None or course.state == WITHHELD:
-        return True
-    if not course.ended:
-        return False
-    end = course.term_end_at if query.ended_by is EndOf.TERM else course.ended_at
-    return end is None or end < query.ended_before
+    return course.state == WITHHELD or query.end_fits(course)
 
 
 def address_of(course_id: str) -> str | None:

@@ -72,7 +72,7 @@ class Slate(Connector[ConnectorSettings]):
             course = _course(item)
             if query.term_ids and course.term_id not in query.term_ids:
                 continue
-            if query.ended_before and not (course.ended and course.ended_at and course.ended_at < query.ended_before):
+            if not query.end_fits(course):
                 continue
             yield course
 

@@ -12,9 +12,20 @@ from fastapi.responses import HTMLResponse
 
 from coursekeep_daemon.api import models
 from coursekeep_daemon.api.docs_page import DOCS_POLICY, docs_page
+from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, SecurityHeaders
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
-from coursekeep_daemon.api.routes import control, events, health, integrations, packages, runs, schedules
+from coursekeep_daemon.api.routes import (
+    control,
+    events,
+    health,
+    integrations,
+    notifications,
+    packages,
+    runs,
+    schedules,
+    system,
+)
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console import ConsoleMount, create_console
 from coursekeep_daemon.service import Service
@@ -45,14 +56,15 @@ def create_app(service: Service) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     closing = asyncio.Event()
-    put_state(app, service, closing)
+    hub = EventHub(service.store, closing) if service else None  # only the document is wanted without a service
+    put_state(app, service, closing, hub)
     install_problem_handlers(app, SECURITY_HEADERS)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)  # added last, so it is outermost
-    for module in (health, integrations, runs, control, schedules, packages, events):
+    for module in (health, integrations, runs, control, schedules, notifications, packages, events, system):
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
-    app.router.routes.append(ConsoleMount("/", create_console(service, closing)))
+    app.router.routes.append(ConsoleMount("/", create_console(service, closing, hub)))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way FastAPI documents
     return app
 

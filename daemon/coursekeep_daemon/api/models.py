@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = [
+    "Answer",
     "CatalogueCourse",
     "CheckReport",
     "CheckStep",
@@ -20,21 +21,21 @@ __all__ = [
     "Item",
     "NewReimport",
     "NewRun",
-    "NewSchedule",
     "OnExisting",
     "Package",
     "PackageVersion",
+    "Patterns",
     "Pause",
     "Plugin",
     "Preview",
     "PreviewRow",
     "Progress",
     "Ready",
+    "Request",
     "Run",
-    "Schedule",
-    "ScheduleChange",
     "Term",
     "TermsRefreshed",
+    "Time",
     "Verification",
     "VerificationProblem",
     "in_utc",
@@ -48,6 +49,15 @@ def in_utc(moment: datetime) -> datetime:
 
 Time = Annotated[datetime, AfterValidator(in_utc), WithJsonSchema({"type": "string", "format": "date-time"})]
 OnExisting = Literal["skip", "refresh"]
+Patterns = Annotated[
+    list[str],
+    Field(
+        max_length=200,
+        description="Patterns with * and ?, compared with code, name, SIS id and sub-account of a course; `code:`, "
+        "`name:` and `sis:` compare with one of these, `account:` with its sub-account and all above it.",
+        examples=[["SANDBOX-*", "account:Faculty of Science"]],
+    ),
+]
 
 
 class Answer(BaseModel):
@@ -175,12 +185,8 @@ class NewRun(Request):
         "skip", description="What to do with courses that have a package: skip them, or refresh (fetch and compare)."
     )
     note: str | None = Field(None, max_length=1000, description="For people.")
-    include: list[str] = Field(
-        default_factory=list, max_length=200, description="Take only courses whose name, code or SIS id matches one."
-    )
-    exclude: list[str] = Field(
-        default_factory=list, max_length=200, description="Leave out courses whose name, code or SIS id matches one."
-    )
+    include: Patterns = Field(default_factory=list, description="Take only courses that match one of these patterns.")
+    exclude: Patterns = Field(default_factory=list, description="Leave out courses that match one of these patterns.")
 
 
 class NewReimport(Request):
@@ -221,6 +227,7 @@ class Run(Answer):
     )
     reimport_of: int | None = Field(None, description="Run whose failed items this one takes again.")
     reimports: list[int] = Field(default_factory=list, description="Runs that take failed items of this one again.")
+    told_at: Time | None = Field(None, description="When its failure first reached a notification target.")
 
 
 class Item(Answer):
@@ -249,6 +256,7 @@ class Item(Answer):
     started_at: Time | None = None
     finished_at: Time | None = None
     hold: Hold | None = Field(None, description="What holds it while it is queued; null where nothing does.")
+    told_at: Time | None = Field(None, description="When the message that counted its failure first reached a target.")
 
 
 class PreviewRow(Answer):
@@ -258,9 +266,10 @@ class PreviewRow(Answer):
     course_id: str | None = None
     course_name: str | None = None
     course_code: str | None = None
-    would: str = Field(description="queued, not_found, failed or skipped.")
+    would: str = Field(description="queued, not_found, failed or skipped; or left_out, which makes no item.")
     reason: str | None = None
     detail: str | None = None
+    pattern: str | None = Field(None, description="The pattern of `exclude` that leaves it out.")
 
 
 class Preview(Answer):
@@ -269,67 +278,13 @@ class Preview(Answer):
     rows: list[PreviewRow]
     counts: Mapping[str, int] = Field(description="Courses by what would become of them.")
     truncated: bool = Field(description="Whether there are more courses than rows; `counts` covers the rows.")
-
-
-class _ScheduleFields(Request):
-    time_zone: str = Field("UTC", description="Time zone of `cron`, for example Europe/Berlin.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the source.")
-    ended_for: str | None = Field(
-        None, description="For source end_date, instead of a date: counted back from each tick.", examples=["6 months"]
+    cut_after: int | None = Field(None, description="Courses after which it was cut; null where these are all.")
+    slot: Time | None = Field(None, description="Of a schedule: the tick that it is for.")
+    before: Time | None = Field(
+        None,
+        description="Of a schedule with `ended_for`: the moment before which courses must have ended; for a tick to "
+        "come, not later than now.",
     )
-    ended_by: Literal["course", "term"] = Field("course", description="Whose end counts.")
-    include: list[str] = Field(default_factory=list, max_length=200)
-    exclude: list[str] = Field(default_factory=list, max_length=200)
-    on_existing: OnExisting = "skip"
-    enabled: bool = True
-
-
-class NewSchedule(_ScheduleFields):
-    """A rule that starts runs."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case letters, digits, - and _.")
-    integration: str
-    cron: str = Field(description="Minute, hour, day of month, month, day of week.", examples=["0 3 15 * *"])
-    source: str = "end_date"
-
-
-class ScheduleChange(Request):
-    """The fields of a schedule that change; those left out stay."""
-
-    integration: str | None = None
-    cron: str | None = None
-    time_zone: str | None = None
-    source: str | None = None
-    params: dict[str, Any] | None = None
-    ended_for: str | None = None
-    ended_by: Literal["course", "term"] | None = None
-    include: list[str] | None = Field(None, max_length=200)
-    exclude: list[str] | None = Field(None, max_length=200)
-    on_existing: OnExisting | None = None
-    enabled: bool | None = None
-
-
-class Schedule(Answer):
-    """A schedule, with its next tick."""
-
-    name: str
-    integration: str
-    cron: str
-    time_zone: str
-    source: str
-    params: Mapping[str, Any]
-    ended_for: str | None
-    ended_by: str
-    include: list[str]
-    exclude: list[str]
-    on_existing: str
-    enabled: bool
-    declared: bool = Field(description="Whether settings.toml declares it; such a schedule is edited there.")
-    created_by: str
-    created_at: Time
-    last_fired_at: Time | None = None
-    last_run_id: int | None = None
-    next_fire_at: Time | None = None
 
 
 class CatalogueCourse(Answer):

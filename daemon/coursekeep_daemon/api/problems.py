@@ -140,7 +140,8 @@ def _field(error: Mapping[str, Any]) -> FieldProblem:
         "json_invalid": "Send valid JSON.",
         "timezone_aware": "Add the time zone, for example 2026-08-01T00:00:00Z.",
     }
-    return FieldProblem(where=where, what=str(error["msg"]), remedy=remedies.get(str(error["type"]), ""))
+    what = str(error["msg"]).removeprefix("Value error, ")
+    return FieldProblem(where=where, what=what, remedy=remedies.get(str(error["type"]), ""))
 
 
 def install_problem_handlers(app: FastAPI, headers: Mapping[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from typing import Any
 
@@ -13,6 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from coursekeep_daemon.api.models import NewRun
 from coursekeep_daemon.api.problems import FieldProblem, Problem
+from coursekeep_daemon.text_files import text_of
 
 __all__ = ["NEW_RUN_BODY", "decode_csv", "read_new_run"]
 
@@ -68,15 +68,10 @@ def decode_csv(data: bytes, name: str) -> str:
     where = f"file {name!r}" if name else "the file"
     if not data.strip():
         raise _bad_file(f"{where} is empty", "Send a file with a header line and one course per line.")
-    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ["utf-16"] if utf16 else ["utf-8-sig", "cp1252"]:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise _bad_file(f"{where} is not text", "Export it as CSV; spreadsheets and archives are not read.")
+    text = text_of(data)
+    if text is None:
+        raise _bad_file(f"{where} is not text", "Export it as CSV; spreadsheets and archives are not read.")
+    return text
 
 
 async def _from_form(form: FormData) -> dict[str, Any]:

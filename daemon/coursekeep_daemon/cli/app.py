@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from coursekeep_daemon.cli.commands import admin, daemon, integrations, packages, runs, schedules
+from coursekeep_daemon.cli.commands import admin, daemon, integrations, notifications, packages, runs, schedules
 from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, CliError
 
 __all__ = ["main", "make_app"]
@@ -23,7 +23,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (daemon, integrations, runs, schedules, packages, admin):
+    for module in (daemon, integrations, runs, schedules, notifications, packages, admin):
         module.register(app)
     return app
 

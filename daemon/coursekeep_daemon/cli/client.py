@@ -79,6 +79,10 @@ class ApiClient:
         """Return what POST answers to a form with a file."""
         return self._json("POST", path, data=_given(fields), files={"file": file}, headers=headers)
 
+    def patch(self, path: str, body: object) -> Any:
+        """Return what PATCH answers."""
+        return self._json("PATCH", path, json=body)
+
     def delete(self, path: str) -> None:
         """DELETE something."""
         with self._answer("DELETE", path):

@@ -15,7 +15,7 @@ from coursekeep_daemon.cli.client import ApiClient
 from coursekeep_daemon.cli.errors import CliError
 from coursekeep_daemon.cli.options import OnExisting, Patterns, PatternsOut, split_ids
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "only_integration", "read_file"]
 
 _Integration = Annotated[
     str | None, typer.Option("--integration", "-i", help="Integration; not needed where there is only one.")
@@ -27,7 +27,8 @@ _Ended = Annotated[
     str | None, typer.Option("--ended-before", metavar="DATE", help="Courses that have ended before, as 2026-08-01.")
 ]
 _EndedBy = Annotated[
-    Literal["course", "term"], typer.Option("--ended-by", help="With --ended-before: whose end counts.")
+    Literal["course", "term", "academic_year"],
+    typer.Option("--ended-by", help="With --ended-before: whose end counts."),
 ]
 _File = Annotated[Path | None, typer.Option("--file", help="CSV with a column of course ids or SIS ids.")]
 _Source = Annotated[str | None, typer.Option("--source", help="Course source by name, with --params or --file.")]
@@ -55,10 +56,10 @@ class Selection(OptionGroup):
         self, client: ApiClient, path: str, *, headers: Mapping[str, str] | None = None, note: str | None = None
     ) -> Any:
         """POST the request to a path and return the answer. Nothing is sent where the options make no sense."""
-        source, params = self._chosen()
-        content = None if self.file is None else _read(self.file)
+        source, params = self.chosen()
+        content = None if self.file is None else read_file(self.file)
         body = {
-            "integration": self.integration or _only_integration(client),
+            "integration": self.integration or only_integration(client),
             "on_existing": self.on_existing,
             "include": self.include or [],
             "exclude": self.exclude or [],
@@ -68,9 +69,12 @@ class Selection(OptionGroup):
             return client.post_form(path, body, (self.file.name, content), headers=headers)
         return client.post(path, {**body, "source": source, "params": params}, headers=headers)
 
-    def _chosen(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the source and its parameters from the one way of selecting that was used."""
-        ways = self._ways()
+    def chosen(self) -> tuple[str, Mapping[str, Any]]:
+        """Return the source and its parameters from the one way of selecting that was used.
+
+        Raises `CliError` where none or several were.
+        """
+        ways = self.ways()
         if len(ways) != 1:
             one_of = "--terms, --ids, --search, --ended-before, --file or --source with --params"
             raise CliError(f"which courses? Give exactly one of {one_of}; given: {', '.join(ways) or 'none'}.")
@@ -79,7 +83,8 @@ class Selection(OptionGroup):
             raise CliError(f"{way} is for source {name}, not {self.source}. Leave one of them out.")
         return name, params
 
-    def _ways(self) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    def ways(self) -> dict[str, tuple[str, Mapping[str, Any]]]:
+        """Return each way of selecting that was used, with its source and parameters; those of a file are its own."""
         ways: dict[str, tuple[str, Mapping[str, Any]]] = {}
         if self.terms is not None:
             ways["--terms"] = ("terms", {"terms": split_ids("--terms", self.terms)})
@@ -98,14 +103,16 @@ class Selection(OptionGroup):
         return ways
 
 
-def _only_integration(client: ApiClient) -> str:
+def only_integration(client: ApiClient) -> str:
+    """Return the only integration there is, or ask for a name."""
     names = [each["name"] for each in client.get("/integrations")["items"]]
     if len(names) != 1:
         raise CliError(f"which integration? Name one with --integration. Configured: {', '.join(names) or 'none'}.")
     return str(names[0])
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """Return the content of a file that an option names."""
     try:
         return file.read_bytes()
     except OSError as error:

@@ -10,13 +10,40 @@ from fastapi import FastAPI
 from starlette._utils import get_route_path
 from starlette.routing import Match, Mount
 
+from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
-from coursekeep_daemon.console.routes import account, assets, events, imports, integrations, runs, sign_in
+from coursekeep_daemon.console.routes import (
+    account,
+    assets,
+    courses,
+    events,
+    imports,
+    integrations,
+    new_import,
+    packages,
+    runs,
+    sign_in,
+    system,
+)
 from coursekeep_daemon.service import Service
 
 __all__ = ["ConsoleMount", "create_console"]
+
+_ROUTES = (
+    sign_in,
+    account,
+    imports,
+    new_import,
+    runs,
+    integrations,
+    courses,
+    packages,
+    system,
+    events,
+    assets,
+)
 
 
 class ConsoleMount(Mount):
@@ -29,12 +56,24 @@ class ConsoleMount(Mount):
         return super().matches(scope)
 
 
-def create_console(service: Service, closing: asyncio.Event) -> FastAPI:
-    """Return the console of a service. `closing` is set when the daemon stops."""
+def create_console(service: Service, closing: asyncio.Event, hub: EventHub | None) -> FastAPI:
+    """Return the console of a service. `closing` is set when the daemon stops; `hub` hands out the events."""
     app = FastAPI(title="Coursekeep console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    put_state(app, service, closing)
+    put_state(app, service, closing, hub)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (sign_in, account, imports, runs, integrations, events, assets):
+    for module in (
+        sign_in,
+        account,
+        imports,
+        new_import,
+        runs,
+        integrations,
+        courses,
+        packages,
+        system,
+        events,
+        assets,
+    ):
         app.include_router(module.router)
     return app

@@ -48,7 +48,7 @@ class Hooks:
         """Tell whether some plugin listens to an event."""
         return self._registry.listens(hook)
 
-    def tell(self, hook: str, **arguments: Run | Item) -> None:
+    def tell(self, hook: str, **arguments: Run | Item | Mapping[str, Any]) -> None:
         """Note an event for the plugins and return at once."""
         if not self.wanted(hook):
             return

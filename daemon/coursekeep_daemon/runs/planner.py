@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -26,11 +27,14 @@ from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
 from coursekeep_daemon.runs.versions import made_by, version_of, without_run
 from coursekeep_daemon.store import ItemPlan, Run, Store
 
-__all__ = ["Planner", "Preview", "PreviewRow", "Request"]
+__all__ = ["LEFT_OUT", "Planner", "Preview", "PreviewRow", "Request"]
 
 #: items stored at once, and seconds after which fewer are stored
 _CHUNK = 200
 _CHUNK_SECONDS = 1.0
+
+#: what becomes of a course that patterns leave out: a run has no item for it
+LEFT_OUT: Final = "left_out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +60,12 @@ class PreviewRow:
 
     ref: str
     course: Course | None
-    #: `queued`, `not_found`, `failed` or `skipped`
-    would: ItemStatus
+    #: `queued`, `not_found`, `failed` or `skipped`; or `left_out` by a pattern
+    would: ItemStatus | Literal["left_out"]
     reason: str | None = None
     detail: str | None = None
+    #: the pattern of `exclude` that leaves the course out
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +73,11 @@ class Preview:
     """What a run would take now. `counts` covers the rows; `truncated` says that there are more."""
 
     rows: list[PreviewRow]
-    counts: Mapping[ItemStatus, int]
+    counts: Mapping[ItemStatus | Literal["left_out"], int]
     truncated: bool
+    #: of a schedule: the time it is made for, and before when courses must have ended, where the rule counts back
+    slot: datetime | None = None
+    before: datetime | None = None
 
 
 class Planner:
@@ -87,7 +96,7 @@ class Planner:
         """
         if run.reimport_of is not None:
             return  # its items came with it
-        request = Request.of(run)
+        request = await self._with_accounts(Request.of(run), lms)
         done = await self._store.refs_of(run.id)
         chunk: list[Selection] = []
         since = time.monotonic()
@@ -102,6 +111,8 @@ class Planner:
 
     async def preview(self, request: Request, lms: Lms, *, limit: int) -> Preview:
         """Say what a run would take now, up to a number of courses; write nothing. Raises as `plan`."""
+        self.check(request)
+        request = await self._with_accounts(request, lms)
         rows: list[PreviewRow] = []
         seen: set[str] = set()
         chunk: list[Selection] = []
@@ -139,6 +150,13 @@ class Planner:
             raise ValueError("; ".join(_problem(one) for one in problems)) from None
         source.validate(params, self._clock())
 
+    async def _with_accounts(self, request: Request, lms: Lms) -> Request:
+        """Let the patterns know the LMS's accounts, where they judge by these."""
+        if not request.patterns.by_account:
+            return request
+        accounts = [account async for account in lms.connector.accounts()]
+        return replace(request, patterns=request.patterns.knowing(accounts))
+
     def _select(self, request: Request, lms: Lms, done: Collection[str]) -> Any:
         self.check(request)
         source = self._registry.source(request.source)
@@ -150,12 +168,8 @@ class Planner:
         heads = await self._heads(lms, chunk)
         rows = []
         for selection in chunk:
-            plan = self._plan_of(selection, request, lms, heads) or _excluded(selection)
-            rows.append(
-                PreviewRow(
-                    ref=plan.ref, course=selection.course, would=plan.status, reason=plan.reason, detail=plan.detail
-                )
-            )
+            plan = self._plan_of(selection, request, lms, heads)
+            rows.append(_left_out(selection, request) if plan is None else _row(selection, plan))
         return rows
 
     async def _store_chunk(self, run: Run, lms: Lms, request: Request, chunk: Sequence[Selection]) -> None:
@@ -209,7 +223,7 @@ class Planner:
             return _ended(plan, ItemStatus.FAILED, FailReason.NO_ACCESS, selection.detail)
         if selection.outcome is Outcome.EXCLUDED or course is None:
             return _ended(plan, ItemStatus.SKIPPED, SkipReason.EXCLUDED, selection.detail)
-        if not request.patterns.take(course):
+        if request.patterns.left_out(course):
             return None
         head = heads.get(course.id)
         if head is None or request.on_existing == "refresh":
@@ -239,10 +253,21 @@ def _ended(plan: ItemPlan, status: ItemStatus, reason: FailReason | SkipReason, 
     return replace(plan, status=status, reason=reason, detail=detail or None)
 
 
-def _excluded(selection: Selection) -> ItemPlan:
-    """Return what a preview shows of a course that a pattern leaves out; a run has no item for it."""
-    detail = "a pattern of the request leaves it out"
-    return _ended(ItemPlan(ref=selection.ref), ItemStatus.SKIPPED, SkipReason.EXCLUDED, detail)
+def _row(selection: Selection, plan: ItemPlan) -> PreviewRow:
+    return PreviewRow(ref=plan.ref, course=selection.course, would=plan.status, reason=plan.reason, detail=plan.detail)
+
+
+def _left_out(selection: Selection, request: Request) -> PreviewRow:
+    """Return what a preview shows of a course that patterns leave out."""
+    verdict = None if selection.course is None else request.patterns.left_out(selection.course)
+    return PreviewRow(
+        ref=selection.ref,
+        course=selection.course,
+        would=LEFT_OUT,
+        reason=SkipReason.EXCLUDED,
+        detail=None if verdict is None else verdict.detail,
+        pattern=None if verdict is None else verdict.pattern,
+    )
 
 
 def _key(selection: Selection) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from coursekeep_daemon.store.errors import Conflict, NoSuchRecord, StoreError
 from coursekeep_daemon.store.models import api_token, audit_event, user_account
@@ -27,6 +27,13 @@ _BOTH = [*_TOKEN.columns, *USER.columns]
 
 #: scopes of tokens, each with the role that its user needs
 SCOPE_ROLES: Final = {"read": Role.VIEWER, "operate": Role.OPERATOR, "admin": Role.ADMINISTRATOR}
+
+_BY_DIGESTS = (
+    select(api_token.c.digest, *_BOTH)
+    .join(user_account, user_account.c.id == api_token.c.user_id)
+    .where(api_token.c.digest.in_(bindparam("digests", expanding=True)))
+    .where(api_token.c.revoked_at.is_(None), user_account.c.disabled_at.is_(None))
+)
 
 #: how exactly the last use of a token is known: noting every request would make each of them a write
 _USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -52,20 +59,10 @@ class Access(Room):
 
         None where there is no such token, it is revoked, or its user is disabled.
         """
-        query = (
-            select(*_BOTH)
-            .join(user_account, user_account.c.id == api_token.c.user_id)
-            .where(
-                api_token.c.digest == _digest(secret),
-                api_token.c.revoked_at.is_(None),
-                user_account.c.disabled_at.is_(None),
-            )
-        )
-        row = await self._reader(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
+        found = await self._reader.together(_tokens_of, _digest(secret))
+        if found is None:
             return None
-        split = len(_TOKEN.columns)
-        token, user = _TOKEN.record(row[:split]), USER.record(row[split:])
+        token, user = found
         if token.last_used_at is None or self._clock() - token.last_used_at >= _USE_NOTED_EVERY:
             await self._note_use(token.id)
         return token, user
@@ -131,6 +128,13 @@ class Access(Room):
 def _digest(secret: str) -> bytes:
     # the secret is 256 random bits: nothing to guess, so nothing that a slow hash would protect
     return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()
+
+
+def _tokens_of(connection: Connection, digests: Sequence[bytes]) -> list[tuple[ApiToken, User] | None]:
+    split = 1 + len(_TOKEN.columns)
+    rows = connection.execute(_BY_DIGESTS, {"digests": sorted(set(digests))})
+    found = {row[0]: (_TOKEN.record(row[1:split]), USER.record(row[split:])) for row in rows}
+    return [found.get(digest) for digest in digests]
 
 
 def _create(tx: Transaction, name: str, scope: str, owner: str | None, digest: bytes) -> ApiToken:

@@ -13,6 +13,7 @@ from coursekeep_daemon.store.models import integration, term
 from coursekeep_daemon.store.records import Integration, StoredTerm
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape
+from coursekeep_daemon.store.telling import tell_credentials
 from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["Integrations"]
@@ -107,6 +108,7 @@ def _set_halt(tx: Transaction, name: str, reason: str | None) -> bool:
         return False
     _change(tx, name, halted_reason=reason, halted_at=None if reason is None else tx.now)
     tx.tell("integration", {"integration": name, "halted_reason": reason})
+    tell_credentials(tx, name, reason)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, String, Table, UniqueConstraint, text
@@ -17,6 +17,7 @@ __all__ = [
     "api_token",
     "audit_event",
     "course",
+    "day_count",
     "event",
     "integration",
     "item",
@@ -54,10 +55,10 @@ def _references(target: str, **more: Any) -> Any:
     return Field(sa_type=BIG_ID, sa_column_args=(ForeignKey(target),), **more)
 
 
-def _present(name: str, column: str) -> Index:
+def _present(name: str, column: str, *more: str) -> Index:
     """Return an index of the few rows that have a value in a column."""
     condition = f"{column} IS NOT NULL"
-    return Index(name, column, sqlite_where=text(condition), postgresql_where=text(condition))
+    return Index(name, column, *more, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class IntegrationRow(Base, table=True):
@@ -120,6 +121,7 @@ class RunRow(Base, table=True):
         Index(None, "status", "id"),
         Index(None, "integration", "id"),
         _present("ix_run_reimport_of", "reimport_of"),
+        _present("ix_run_schedule_id", "schedule", "id"),
     )
 
     id: int | None = _id()
@@ -159,6 +161,18 @@ class RunCountRow(Base, table=True):
     canceled: int = 0
     total: int = 0
     gaps: int = 0
+
+
+class DayCountRow(Base, table=True):
+    """Items that ended on one day (UTC) in one status, kept by the writer, always equal to GROUP BY."""
+
+    __tablename__ = "day_count"
+
+    day: date = Field(primary_key=True)
+    integration: str = Field(primary_key=True, sa_type=String(200))
+    #: never `failed_reimported`: that item failed on its day
+    status: ItemStatus = Field(primary_key=True, sa_type=words(ItemStatus))
+    count: int
 
 
 class ItemRow(Base, table=True):
@@ -257,6 +271,8 @@ class ScheduleRow(Base, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_fired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_run_id: int | None = Field(default=None, sa_type=BIG_ID)
+    last_error: str | None = Field(default=None, sa_type=CleanText)
+    revision: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class PauseRow(Base, table=True):
@@ -380,6 +396,7 @@ term: Table = _tables["term"]
 course: Table = _tables["course"]
 run: Table = _tables["run"]
 run_count: Table = _tables["run_count"]
+day_count: Table = _tables["day_count"]
 item: Table = _tables["item"]
 package_version: Table = _tables["package_version"]
 schedule: Table = _tables["schedule"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "CatalogueCourse",
+    "DayCount",
     "Event",
     "Integration",
     "Item",
@@ -120,6 +121,17 @@ class Run:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: run whose failed items this one takes again
     reimport_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayCount:
+    """Items of one integration that ended on one day in one status."""
+
+    #: in UTC
+    day: date
+    integration: str
+    status: ItemStatus
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,7 +260,7 @@ class Schedule:
     params: Mapping[str, Any]
     #: `6 months`: source `end_date` counts back from the tick
     ended_for: str | None
-    #: `course` or `term`
+    #: `course`, `term` or `academic_year`
     ended_by: str
     include: list[str]
     exclude: list[str]
@@ -260,6 +272,10 @@ class Schedule:
     created_at: datetime
     last_fired_at: datetime | None = None
     last_run_id: int | None = None
+    #: why the last time started no run; None where it did
+    last_error: str | None = None
+    #: raised by each change of the rule
+    revision: int = 1
 
 
 class Role(StrEnum):

@@ -79,19 +79,22 @@ class Reimports(Room):
         return await self._reader(read)
 
 
-def mark_reimported(tx: Transaction, ended: Sequence[Item], tally: Tally) -> None:
-    """Mark the failed families of items that have just ended well, and count them."""
+def mark_reimported(tx: Transaction, ended: Sequence[Item], tally: Tally) -> set[int]:
+    """Mark the failed families of items that have just ended well, count them, and return the runs they are of."""
     well = {each.id: each for each in ended if each.reimport_of is not None and has_package(each.status, each.reason)}
     if not well:
-        return
+        return set()
     rows = []
+    runs = set()
     for origin, *row in tx.execute(_family(item.c.id.in_(well), member_is=(ItemStatus.FAILED,))):
         old, new = ITEM.record(row), well[origin]
+        runs.add(old.run_id)
         tally.move(old.run_id, ItemStatus.FAILED, ItemStatus.FAILED_REIMPORTED)
         rows.append({"of_item": old.id, "new_reimported_by": new.id, "new_reimported_in_run": new.run_id})
         marked = replace(old, status=ItemStatus.FAILED_REIMPORTED, reimported_by=new.id, reimported_in_run=new.run_id)
         tell_item(tx, marked)
     tx.execute_many(_MARK, rows)
+    return runs
 
 
 def _family(of: ColumnElement[bool], *, member_is: Collection[ItemStatus]) -> Select[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
@@ -19,6 +20,7 @@ from coursekeep_daemon.store.models import item, run, run_count
 from coursekeep_daemon.store.records import PauseLevel, Run, Slice
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id, page
+from coursekeep_daemon.store.telling import tell_failed_run
 from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["Runs", "create_run", "find_run", "new_run_row", "tell_run"]
@@ -27,19 +29,22 @@ _FIELDS = [name for name in Run.__dataclass_fields__ if name not in ("counts", "
 
 
 class _RunShape(Shape[Run]):
-    """Runs are read from two tables."""
+    """Runs are read from two tables; some without what was asked for, which may be megabytes of ids."""
 
-    def __init__(self) -> None:
-        self.names = [*_FIELDS, *counts.COUNTERS]
-        self.columns = [*(run.c[name] for name in _FIELDS), *(run_count.c[name] for name in counts.COUNTERS)]
+    def __init__(self, *, without: Collection[str] = ()) -> None:
+        names = [name for name in _FIELDS if name not in without]
+        self.names = [*names, *counts.COUNTERS]
+        self.columns = [*(run.c[name] for name in names), *(run_count.c[name] for name in counts.COUNTERS)]
+        self._empty: dict[str, Any] = {name: MappingProxyType({}) for name in without}
 
     def record(self, row: Sequence[Any]) -> Run:
         values = dict(zip(self.names, row, strict=True))
         by_status = {status: values.pop(status.value) for status in ItemStatus}
-        return Run(**values, counts=by_status)
+        return Run(**values, **self._empty, counts=by_status)
 
 
 _RUN = _RunShape()
+_BRIEF = _RunShape(without=("params", "options"))
 
 
 class Runs(Room):
@@ -84,11 +89,19 @@ class Runs(Room):
             return None
         return await self._reader(lambda connection: _RUN.one(connection, _select().where(run.c.id == run_id)))
 
+    async def run_in_brief(self, run_id: int) -> Run | None:
+        """Return one run as `run` does, but with empty `params` and `options`: for whoever asks how it stands."""
+        if not is_id(run_id):
+            return None
+        query = _select(_BRIEF).where(run.c.id == run_id)
+        return await self._reader(lambda connection: _BRIEF.one(connection, query))
+
     async def runs(
         self,
         *,
         status: RunStatus | None = None,
         integration: str | None = None,
+        schedule: str | None = None,
         created_since: datetime | None = None,
         created_before: datetime | None = None,
         limit: int = 50,
@@ -100,16 +113,28 @@ class Runs(Room):
             query = query.where(run.c.status == status)
         if integration is not None:
             query = query.where(run.c.integration == integration)
+        if schedule is not None:
+            query = query.where(run.c.schedule == schedule)
         if created_since is not None:
             query = query.where(run.c.created_at >= created_since)
         if created_before is not None:
             query = query.where(run.c.created_at < created_before)
-        scope = f"runs {status} {integration!r} {created_since} {created_before}"
+        scope = f"runs {status} {integration!r} {schedule!r} {created_since} {created_before}"
         return await self._reader(
             lambda connection: page(
                 connection, _RUN, query, run.c.id, scope=scope, limit=limit, cursor=cursor, newest_first=True
             )
         )
+
+    async def run_of_key(self, created_by: str, key: str) -> Run | None:
+        """Return the run that someone started under an idempotency key; None where there is none."""
+        query = _select().where(run.c.created_by == created_by, run.c.idempotency_key == key)
+        return await self._reader(lambda connection: _RUN.one(connection, query))
+
+    async def run_statuses(self, run_ids: Iterable[int]) -> dict[int, RunStatus]:
+        """Return the statuses of those of the runs that are there."""
+        query = select(run.c.id, run.c.status).where(run.c.id.in_({one for one in run_ids if is_id(one)}))
+        return await self._reader(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def open_runs(self) -> list[Run]:
         """Return the runs that are not final, oldest first."""
@@ -192,8 +217,8 @@ def tell_run(tx: Transaction, changed: Run) -> None:
     tx.tell("run", data, run_id=changed.id)
 
 
-def _select() -> Select[Any]:
-    return select(*_RUN.columns).join(run_count, run_count.c.run_id == run.c.id)
+def _select(shape: _RunShape = _RUN) -> Select[Any]:
+    return select(*shape.columns).join(run_count, run_count.c.run_id == run.c.id)
 
 
 def _digest(request: Mapping[str, Any]) -> str:
@@ -311,6 +336,7 @@ def _apply(tx: Transaction, old: Run, to: RunStatus, reason: str | None) -> Run:
         _cancel_queued(tx, old.id)
     changed = find_run(tx, old.id)
     tell_run(tx, changed)
+    tell_failed_run(tx, changed)
     return changed
 
 

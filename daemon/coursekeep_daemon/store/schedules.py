@@ -21,7 +21,7 @@ __all__ = ["Schedules"]
 _SCHEDULE = Shape(Schedule, schedule)
 
 #: what a schedule keeps when its rule changes
-_KEPT = ("created_by", "created_at", "last_fired_at", "last_run_id")
+_KEPT = ("created_by", "created_at", "last_fired_at", "last_run_id", "last_error", "revision")
 
 
 class Schedules(Room):
@@ -37,20 +37,23 @@ class Schedules(Room):
         query = select(*_SCHEDULE.columns).where(schedule.c.name == name)
         return await self._reader(lambda connection: _SCHEDULE.one(connection, query))
 
-    async def put_schedule(self, wanted: Schedule) -> None:
-        """Create a schedule, or change its rule; who made it and when it last fired stay.
+    async def put_schedule(self, wanted: Schedule) -> Schedule:
+        """Create a schedule, or change its rule, and return it; who made it and when it last fired stay.
 
-        Raises `Conflict` where settings.toml declares a schedule of that name and `wanted` is not itself declared.
+        A rule that differs raises the revision. Raises `Conflict` where settings.toml declares a schedule of that name
+        and `wanted` is not itself declared.
         """
-        await self._writer.run(lambda tx: _put(tx, wanted))
+        return await self._writer.run(lambda tx: _put(tx, wanted))
 
     async def delete_schedule(self, name: str) -> bool:
         """Delete a schedule; False where there is none. Raises `Conflict` where settings.toml declares it."""
         return await self._writer.run(lambda tx: _delete(tx, name))
 
-    async def schedule_fired(self, name: str, at: datetime, run_id: int | None) -> None:
-        """Note that a schedule fired and which run it started, if any. Raises `NoSuchRecord`."""
-        values: dict[str, Any] = {"last_fired_at": at} | ({} if run_id is None else {"last_run_id": run_id})
+    async def schedule_fired(self, name: str, at: datetime, run_id: int | None, *, error: str | None = None) -> None:
+        """Note that a schedule fired, and which run it started or why it started none. Raises `NoSuchRecord`."""
+        values: dict[str, Any] = {"last_fired_at": at, "last_error": error}
+        if run_id is not None:
+            values["last_run_id"] = run_id
         await self._writer.run(lambda tx: _fired(tx, name, values))
 
     async def sync_declared_schedules(self, declared: Sequence[Schedule]) -> list[str]:
@@ -68,15 +71,19 @@ def _find(tx: Transaction, name: str) -> Schedule | None:
     return _SCHEDULE.one(tx.connection, query)
 
 
-def _put(tx: Transaction, wanted: Schedule) -> None:
+def _put(tx: Transaction, wanted: Schedule) -> Schedule:
     old = _find(tx, wanted.name)
     if old is None:
         tx.execute(insert(schedule), _SCHEDULE.values(wanted))
-        return
+        return wanted
     if old.declared and not wanted.declared:
         raise Conflict(f"The schedule {wanted.name!r} is declared in settings.toml: change it there.")
     kept = replace(wanted, **{key: getattr(old, key) for key in _KEPT})
+    if kept == old:
+        return old
+    kept = replace(kept, revision=old.revision + 1)
     tx.execute(update(schedule).where(schedule.c.name == wanted.name).values(**_SCHEDULE.values(kept)))
+    return kept
 
 
 def _delete(tx: Transaction, name: str) -> bool:

@@ -10,9 +10,11 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.catalogue import Catalogue
 from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
+from coursekeep_daemon.store.notifications import Notifications
 from coursekeep_daemon.store.pauses import Pauses
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
@@ -31,7 +33,22 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Schedules, Users, Sessions, Access, Events):
+class Store(
+    Integrations,
+    Catalogue,
+    Runs,
+    Items,
+    Work,
+    Reimports,
+    Pauses,
+    Schedules,
+    Users,
+    Sessions,
+    Access,
+    Events,
+    Notifications,
+    Days,
+):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
     Reads run in threads, each on a snapshot. Writes go through the one writer and return when they are committed.
@@ -62,6 +79,10 @@ class Store(Integrations, Catalogue, Runs, Items, Work, Reimports, Pauses, Sched
         await self._writer.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
+
+    async def revision(self) -> str:
+        """Return the revision of the schema."""
+        return await self._reader(schema.revision)
 
     async def __aenter__(self) -> Self:
         await self.start()

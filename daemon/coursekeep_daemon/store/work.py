@@ -28,6 +28,7 @@ from coursekeep_daemon.store.reimports import mark_reimported
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import is_id
 from coursekeep_daemon.store.runs import find_run, tell_run
+from coursekeep_daemon.store.telling import tell_recovered_runs
 from coursekeep_daemon.store.transaction import Transaction
 
 __all__ = ["Work"]
@@ -164,8 +165,10 @@ class _Finishing:
                 known[old.id] = outcome  # a second result for one item meets the first
                 tally.move(old.run_id, old.status, outcome.status, gaps=outcome.gaps - old.gaps)
                 done.append((outcome, result))
-        mark_reimported(tx, [each for each, _ in done], tally)
+        mended = mark_reimported(tx, [each for each, _ in done], tally)
         _write(tx, [each for each, _ in done], tally)
+        if mended:  # judged by the counters, which stand only now
+            tell_recovered_runs(tx, mended)
         write_versions(tx, self._versions, [result.version for _, result in done if result.version is not None])
         return outcomes
 

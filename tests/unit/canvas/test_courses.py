@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes.canvas_answers import CanvasAnswers, missing, paged, parts_of, run
 
-from coursekeep import CourseQuery, NoAccess, NotFound
+from coursekeep import Account, CourseQuery, MalformedAnswer, NoAccess, NotFound
 from coursekeep_connectors.canvas.courses import address_of
 
 PAST, FUTURE = "2020-06-30T00:00:00Z", "2099-06-30T00:00:00Z"
@@ -163,3 +163,35 @@ def test_check_names_the_permission() -> None:
     assert steps["credentials"] == (True, "")
     assert steps["course list"][0] is False
     assert "read_course_list" in steps["course list"][1]
+
+
+def test_accounts_are_the_configured_one_and_all_below() -> None:
+    """The tree is read from the account of the settings down; Canvas is asked for all levels at once."""
+    canvas = CanvasAnswers().on("/api/v1/accounts/self", {"id": 1, "name": "University", "sis_account_id": "U"})
+    below = [{"id": 2, "name": "Science", "parent_account_id": 1}, {"id": 4, "name": None, "parent_account_id": 2}]
+    canvas.on("/api/v1/accounts/1/sub_accounts", below)
+    connector = canvas.connector()
+
+    async def main() -> list[Account]:
+        return [account async for account in connector.accounts()]
+
+    assert run(main()) == [
+        Account(id="1", name="University", sis_id="U"),
+        Account(id="2", name="Science", parent_id="1"),
+        Account(id="4", name="", parent_id="2"),
+    ]
+    assert canvas.asked[-1].url.params["recursive"] == "true"
+
+
+def test_an_account_that_makes_no_sense_is_refused() -> None:
+    """An account without an id is a malformed answer: a branch must not be judged by half a tree."""
+    canvas = CanvasAnswers().on("/api/v1/accounts/self", {"id": 1, "name": "University"})
+    canvas.on("/api/v1/accounts/1/sub_accounts", [{"name": "Science"}])
+    connector = canvas.connector()
+
+    async def main() -> None:
+        async for _ in connector.accounts():
+            pass
+
+    with pytest.raises(MalformedAnswer, match="account"):
+        run(main())

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from fakes.scripted_lms import Script, ScriptedConnector, ScriptedSource, course
 
-from coursekeep import Course, Outcome, Selection, hookimpl
+from coursekeep import Account, Course, NoAccess, Outcome, Selection, hookimpl
 from coursekeep_daemon.package import Archive, PackageContext
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.patterns import Patterns
-from coursekeep_daemon.runs.planner import Planner, Request
+from coursekeep_daemon.runs.planner import LEFT_OUT, Planner, Request
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import Item, Run, Store
 
@@ -226,6 +226,55 @@ def test_patterns_leave_courses_out(on_bench):
         await bench.planner.plan(run, bench.lms)
 
         assert list(await bench.items(run)) == ["1"]
+
+    on_bench(test)
+
+
+def test_a_pattern_of_accounts_takes_the_whole_branch(on_bench, monkeypatch):
+    """The LMS is asked for its accounts once, and only where a pattern needs them; the preview names the pattern."""
+    asked = []
+
+    async def accounts():
+        asked.append(1)
+        yield Account(id="2", name="Science")
+        yield Account(id="4", name="Physics", parent_id="2")
+
+    async def test(bench: Bench) -> None:
+        monkeypatch.setattr(bench.lms.connector, "accounts", accounts)
+        bench.yields(found("1", account_id="4"), found("2", account_id="3"), found("3", account_id="2"))
+        await bench.planner.plan(await bench.run(include=["c-1"]), bench.lms)
+        assert asked == []
+        run = await bench.run(include=["account:science"], exclude=["code:c-3"])
+        await bench.planner.plan(run, bench.lms)
+        preview = await bench.planner.preview(Request.of(run), bench.lms, limit=10)
+
+        assert list(await bench.items(run)) == ["1"]
+        assert len(asked) == 2
+        assert [(row.ref, row.would, row.pattern) for row in preview.rows] == [
+            ("1", ItemStatus.QUEUED, None),
+            ("2", LEFT_OUT, None),
+            ("3", LEFT_OUT, "code:c-3"),
+        ]
+        assert preview.counts == {ItemStatus.QUEUED: 1, LEFT_OUT: 2}
+
+    on_bench(test)
+
+
+def test_accounts_that_cannot_be_read_stop_the_planning(on_bench, monkeypatch):
+    """A pattern that cannot be judged neither takes nor leaves out: the connector's error goes up, with no item."""
+
+    async def accounts():
+        raise NoAccess("the accounts may not be read")
+        yield
+
+    async def test(bench: Bench) -> None:
+        monkeypatch.setattr(bench.lms.connector, "accounts", accounts)
+        bench.yields(found("1", account_id="4"))
+        run = await bench.run(exclude=["account:Law"])
+        with pytest.raises(NoAccess):
+            await bench.planner.plan(run, bench.lms)
+
+        assert await bench.items(run) == {}
 
     on_bench(test)
 

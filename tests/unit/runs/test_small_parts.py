@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from coursekeep import Course, SettingsError
+from coursekeep import Account, Course, SettingsError
 from coursekeep_daemon.lock import DataDirLock, DataDirLocked
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.hooks import Hooks, plain
@@ -95,7 +95,71 @@ def test_patterns_look_at_code_name_sis_id_and_account(include, exclude, taken):
     """Any of the four suffices, whatever the case of its letters."""
     sandbox = Course(id="1", name="Play", code="SANDBOX-1", sis_id="SIS-9", account_name="Faculty of Law")
 
-    assert Patterns(include=include, exclude=exclude).take(sandbox) is taken
+    assert (Patterns(include=include, exclude=exclude).left_out(sandbox) is None) is taken
+
+
+SCIENCE = (
+    Account(id="1", name="Example University", sis_id="EXAMPLE"),
+    Account(id="2", name="Faculty of Science", sis_id="SCI", parent_id="1"),
+    Account(id="4", name="Institute of Physics", sis_id="SCI-PHY", parent_id="2"),
+    Account(id="8", name="Ring A", parent_id="9"),
+    Account(id="9", name="Ring B", parent_id="8"),
+)
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "taken"),
+    [
+        (["account:faculty of science"], [], True),
+        (["account:sci"], [], True),
+        (["account:2"], [], True),
+        (["ACCOUNT: Institute*"], [], True),
+        (["account:Faculty of Arts"], [], False),
+        (["account:phy-1"], [], False),
+        ([], ["account:1"], False),
+        # a plain pattern looks at the name of the own account only, and never at ids
+        (["Faculty*"], [], False),
+        (["Institute*"], [], True),
+        ([], ["4"], True),
+        (["code:PHY-?"], [], True),
+        (["name:PHY-?"], [], False),
+        (["name:me*"], ["sis:2026*"], False),
+        # composed or not, a letter is the same letter; an unknown prefix belongs to the code
+        (["name:*e\u0301tude*"], [], True),
+        ([], ["PHY:*"], True),
+    ],
+)
+def test_patterns_may_say_what_they_look_at(include, exclude, taken):
+    """`code:`, `name:` and `sis:` look at one thing; `account:` at the account and all above it."""
+    course = Course(
+        id="7",
+        name="Mechanics, étude",
+        code="PHY-1",
+        sis_id="2026-1",
+        account_id="4",
+        account_name="Institute of Physics",
+    )
+    patterns = Patterns(include=include, exclude=exclude).knowing(SCIENCE)
+
+    assert (patterns.left_out(course) is None) is taken
+
+
+def test_a_course_that_is_left_out_is_told_why():
+    """The verdict names the pattern and what it matched; accounts in a ring end."""
+    patterns = Patterns(include=["BIO*"], exclude=["account:Ring B"]).knowing(SCIENCE)
+    ringed = patterns.left_out(Course(id="1", name="x", code="BIO-1", account_id="8"))
+    other = patterns.left_out(Course(id="2", name="x", account_id="4"))
+
+    assert ringed is not None
+    assert ringed.pattern == "account:Ring B"
+    assert ringed.detail == "the pattern 'account:Ring B' of exclude matches its account 'Ring B'"
+    assert other is not None
+    assert (other.pattern, other.detail) == (None, "no pattern of include matches it")
+
+
+def test_a_course_without_any_word_is_taken():
+    """What the LMS lists but does not describe must fail where it can be seen, not vanish."""
+    assert Patterns(include=["account:Law"], exclude=["*"]).left_out(Course(id="1", name="")) is None
 
 
 def test_waits_grow_up_to_a_bound_and_respect_what_the_lms_asks():

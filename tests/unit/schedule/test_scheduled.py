@@ -13,10 +13,11 @@ import pytest
 
 from coursekeep import SettingsError
 from coursekeep_daemon.requests import BadRequest, RunRequest
+from coursekeep_daemon.rules import declared_schedules, request_of
 from coursekeep_daemon.schedule import Scheduler
-from coursekeep_daemon.scheduled import ScheduledRuns, declared_schedules, request_of
+from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import load_settings
-from coursekeep_daemon.store import Run, Schedule, Store
+from coursekeep_daemon.store import Conflict, Run, Schedule, Store
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 SLOT = datetime(2026, 5, 15, 3, 0, tzinfo=UTC)
@@ -177,6 +178,128 @@ def test_a_run_that_cannot_start_is_not_tried_for_ever(tmp_path):
     on_bench(tmp_path, test)
 
 
+def test_a_tick_that_was_refused_says_why_until_one_succeeds(tmp_path):
+    """The reason is kept with the schedule, with what to do; the next tick that starts a run clears it."""
+
+    async def test(bench: Bench) -> None:
+        await bench.store.put_schedule(monthly(ended_by="academic_year"))
+        await bench.runs.fire("ended", SLOT)
+        refused = await bench.store.schedule("ended")
+        bench.runs = ScheduledRuns(
+            store=bench.store,
+            start_run=bench.start_run,
+            check=lambda r: None,
+            clock=lambda: NOW,
+            ends={"main": "08-31"},
+        )
+        await bench.runs.fire("ended", SLOT + timedelta(days=31))
+        started = await bench.store.schedule("ended")
+
+        assert refused is not None
+        assert refused.last_error is not None
+        assert "does not say when its academic years end. Set academic_year_ends" in refused.last_error
+        assert started is not None
+        assert (started.last_error, started.last_run_id) == (None, 1)
+        (run,) = await bench.started()
+        assert run.params == {"before": "2025-09-01T00:00:00+00:00", "ended_by": "academic_year"}
+
+    on_bench(tmp_path, test)
+
+
+class NoScheduler:
+    """Takes schedules, and has nothing come due."""
+
+    def put(self, schedule: Schedule) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
+def test_of_two_who_edit_the_same_revision_one_wins(tmp_path):
+    """The other is told what the schedule is at now; without a revision, both changes hold."""
+
+    async def test(bench: Bench) -> None:
+        none: Any = NoScheduler()
+        await bench.store.put_schedule(monthly())
+        edits = [{"cron": "0 4 * * *"}, {"exclude": ["X*"]}]
+        first = await asyncio.gather(
+            *(bench.runs.update("ended", edit, none, revision=1) for edit in edits), return_exceptions=True
+        )
+        both = await asyncio.gather(
+            *(bench.runs.update("ended", edit, none) for edit in ({"enabled": False}, {"ended_for": "1 year"}))
+        )
+
+        assert [type(one) for one in first] == [Schedule, Conflict]
+        assert "at revision 2, not 1" in str(first[1])
+        stored = await bench.store.schedule("ended")
+        assert stored == both[-1]
+        assert (stored.cron, stored.exclude, stored.enabled) == ("0 4 * * *", ["SANDBOX-*"], False)
+        assert (stored.ended_for, stored.revision) == ("1 year", 4)
+
+    on_bench(tmp_path, test)
+
+
+def test_a_schedule_that_can_no_longer_run_can_be_stopped(tmp_path):
+    """Disabling needs no rule that holds: an integration that has gone must not keep a schedule alive."""
+
+    async def test(bench: Bench) -> None:
+        none: Any = NoScheduler()
+        await bench.store.put_schedule(monthly(ended_by="academic_year"))
+        with pytest.raises(BadRequest, match="academic years"):
+            await bench.runs.update("ended", {"cron": "0 4 * * *"}, none)
+        stopped = await bench.runs.update("ended", {"enabled": False}, none)
+        with pytest.raises(BadRequest, match="academic years"):
+            await bench.runs.update("ended", {"enabled": True}, none)
+
+        assert (stopped.enabled, stopped.cron) == (False, "0 3 15 * *")
+
+    on_bench(tmp_path, test)
+
+
+def test_of_two_who_add_the_same_name_one_wins(tmp_path):
+    """A second schedule of a name is refused, and does not change the first."""
+
+    async def test(bench: Bench) -> None:
+        none: Any = NoScheduler()
+        new = {"name": "ended", "integration": "main", "ended_for": "1 day"}
+        made = await asyncio.gather(
+            *(bench.runs.create(new | {"cron": cron}, "ann", none) for cron in ("0 1 * * *", "0 2 * * *")),
+            return_exceptions=True,
+        )
+
+        assert [type(one) for one in made] == [Schedule, BadRequest]
+        (stored,) = await bench.store.schedules()
+        assert stored.cron == "0 1 * * *"
+        with pytest.raises(BadRequest, match="name: a name has"):
+            await bench.runs.create(new | {"name": "../x", "cron": "0 1 * * *"}, "ann", none)
+
+    on_bench(tmp_path, test)
+
+
+def test_a_schedule_without_a_zone_has_that_of_the_daemon(tmp_path):
+    """What makers leave out is what is usual; nothing is stored for a draft."""
+
+    async def test(bench: Bench) -> None:
+        runs = ScheduledRuns(
+            store=bench.store,
+            start_run=bench.start_run,
+            check=lambda r: None,
+            clock=lambda: NOW,
+            time_zone="Europe/Vienna",
+        )
+        draft = runs.draft(
+            {"integration": "main", "cron": "0 3 15 * *", "ended_for": "6 months", "time_zone": None}, ""
+        )
+        coming = runs.next_run(draft)
+
+        assert (draft.time_zone, draft.source, draft.on_existing) == ("Europe/Vienna", "end_date", "skip")
+        assert coming.slot == datetime(2026, 6, 15, 1, 0, tzinfo=UTC)
+        assert coming.before == datetime(2025, 12, 15, tzinfo=UTC)
+        assert coming.request.params["before"] == "2025-12-15"
+        assert await bench.store.schedules() == []
+
+    on_bench(tmp_path, test)
+
+
 def test_jobs_survive_a_restart_and_go_with_their_schedules(tmp_path):
     """The next start knows the jobs of the last, tells which are unchanged, and removes those that have gone."""
 
@@ -187,6 +310,10 @@ def test_jobs_survive_a_restart_and_go_with_their_schedules(tmp_path):
         scheduler = Scheduler(tmp_path / "schedule.db", nothing)
         unchanged = await scheduler.start(schedules, {"main": ("30 2 * * *", "UTC")})
         due = {name: scheduler.next_fire(name) for name in ("ended", "other")}
+        refresh = scheduler.next_refresh("main")
+        assert refresh is not None
+        assert (refresh.hour, refresh.minute) == (2, 30)
+        assert scheduler.next_refresh("other") is None
         await scheduler.stop()
         return unchanged, due
 

@@ -79,6 +79,7 @@ async def compare(store: Store, heard: Heard) -> None:
     assert set(packages) == set(done)
     assert run.gaps == len(done)
     assert await store.check_counters(run.id) == {}
+    assert await store.check_day_counts() == {}
     told = [e.item_id for e in await store.events_after(0, limit=100_000) if e.data["status"] == "completed"]
     assert len(told) == len(done)
     assert set(told) == set(done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.models import METADATA
 
 _MOMENT = "2026-05-20 12:00:00.000000"
+_ENDED = "2026-05-20 23:59:59.999999"
 _OLD_RUN = {
     "id": 1,
     "integration": "main",
@@ -30,6 +32,25 @@ _OLD_RUN = {
     "status": "processing",
     "created_by": "tester",
     "request_digest": "0" * 64,
+}
+_OLD_ITEM = {"run_id": 1, "attempts": 1, "gaps": 0}
+_OLD_COUNTS = {"failed": 1, "failed_reimported": 1, "queued": 1}
+
+_OLD_SCHEDULE = {
+    "name": "ended",
+    "integration": "main",
+    "cron": "0 3 15 * *",
+    "time_zone": "UTC",
+    "source": "end_date",
+    "params": "{}",
+    "ended_for": "6 months",
+    "ended_by": "course",
+    "include": "[]",
+    "exclude": "[]",
+    "on_existing": "skip",
+    "enabled": 1,
+    "declared": 0,
+    "created_by": "tester",
 }
 
 
@@ -45,6 +66,18 @@ def start(url: str) -> None:
     asyncio.run(main())
 
 
+def test_runs_of_a_schedule_are_read_along_an_index(tmp_path: Path) -> None:
+    """The list of a schedule's runs neither scans nor sorts all runs."""
+    url = url_in(tmp_path)
+    Store.upgrade(url)
+    query = "EXPLAIN QUERY PLAN SELECT id FROM run WHERE schedule = 'a' ORDER BY id DESC LIMIT 5"
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        details = " | ".join(row[-1] for row in connection.execute(query))
+
+    assert "ix_run_schedule_id (schedule=?)" in details
+    assert "TEMP B-TREE" not in details
+
+
 def test_upgrade_is_idempotent(tmp_path: Path) -> None:
     """The first upgrade makes the database, a second finds nothing to do, and the store starts."""
     assert Store.upgrade(url_in(tmp_path)) == "empty"
@@ -53,7 +86,7 @@ def test_upgrade_is_idempotent(tmp_path: Path) -> None:
 
 
 def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
-    """A database of the first release with a run and an item in it reads the same after the upgrade."""
+    """A database of the first release reads the same after the upgrade, and what had ended then has its day."""
     url = url_in(tmp_path)
     database = Database(url)
     database.create()
@@ -64,8 +97,11 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
         for table, values in (
             ("integration", {"name": "main", "connector": "canvas", "source": "{}", "check_steps": "[]"}),
             ("run", _OLD_RUN),
-            ("run_count", {"run_id": 1, "total": 1, "gaps": 0, **dict.fromkeys(ItemStatus, 0), "failed": 1}),
-            ("item", {"run_id": 1, "ref": "7", "status": "failed", "reason": "no_access", "attempts": 1, "gaps": 0}),
+            ("schedule", _OLD_SCHEDULE),
+            ("run_count", {"run_id": 1, "total": 3, "gaps": 0, **dict.fromkeys(ItemStatus, 0), **_OLD_COUNTS}),
+            ("item", {**_OLD_ITEM, "ref": "7", "status": "failed", "reason": "no_access", "finished_at": _ENDED}),
+            ("item", {**_OLD_ITEM, "ref": "8", "status": "failed_reimported", "finished_at": _ENDED}),
+            ("item", {**_OLD_ITEM, "ref": "9", "status": "queued"}),
         ):
             columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{table}')")}
             row = values | {name: _MOMENT for name in ("created_at", "seen_at") if name in columns}
@@ -77,10 +113,16 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with Store(url) as store:
-            (item,) = (await store.items(1)).items
+            item, *others = (await store.items(1)).items
+            (schedule,) = await store.schedules()
+            assert (schedule.name, schedule.revision, schedule.last_error) == ("ended", 1, None)
             assert (item.ref, item.status, item.reason) == ("7", "failed", "no_access")
             assert item.reimported_in_run is None
+            assert [each.status for each in others] == ["failed_reimported", "queued"]
             assert await store.check_counters(1) == {}
+            (day,) = await store.archived_per_day(date(2026, 5, 20))
+            assert (day.day, day.integration, day.status, day.count) == (date(2026, 5, 20), "main", "failed", 2)
+            assert await store.check_day_counts() == {}
 
     asyncio.run(main())
 

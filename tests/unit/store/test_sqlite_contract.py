@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes.store_contract_control import ControlContract
+from fakes.store_contract_days import DayContract
 from fakes.store_contract_items import ItemContract, WorkContract
 from fakes.store_contract_lists import ListContract
 from fakes.store_contract_runs import RunContract
@@ -32,6 +33,10 @@ class TestWork(WorkContract):
 
 class TestControl(ControlContract):
     """Pauses, cancels and reimports on SQLite."""
+
+
+class TestDays(DayContract):
+    """Counts of days on SQLite."""
 
 
 class TestLists(ListContract):

@@ -163,6 +163,10 @@ class RunsAndItems(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.clock.move(minutes=minutes)
 
+    @rule(hours=st.integers(1, 30))
+    def days_pass(self, hours: int) -> None:
+        self.clock.move(hours=hours)
+
     @invariant()
     def holds(self) -> None:
         self.look()
@@ -179,6 +183,7 @@ class RunsAndItems(RuleBasedStateMachine):
             self.seen_runs[run.id] = run
             for item in items:
                 self.look_at_item(item)
+        assert self.loop.run(self.store.check_day_counts()) == {}
 
     async def everything(self) -> list[tuple[Run, list[Item], dict[str, tuple[int, int]]]]:
         async def one(run: Run) -> tuple[Run, list[Item], dict[str, tuple[int, int]]]:

@@ -18,8 +18,9 @@ from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.security import Operator, Reader
 from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.api.uploads import NEW_RUN_BODY, read_new_run
+from coursekeep_daemon.notifications.records import Told
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
-from coursekeep_daemon.service import RunRequest, Service
+from coursekeep_daemon.service import Hold, RunRequest, Service
 from coursekeep_daemon.store import Slice, records
 
 __all__ = ["known_run", "router", "show", "shown_runs"]
@@ -32,6 +33,7 @@ class RunFilter(Paging):
 
     status: RunStatus | None = Field(None, description="Only runs in this status.")
     integration: str | None = Field(None, description="Only runs of this integration.")
+    schedule: str | None = Field(None, description="Only runs of this schedule, those started by hand included.")
     created_since: AwareDatetime | None = Field(None, description="Only runs created at or after this moment.")
     created_before: AwareDatetime | None = Field(None, description="Only runs created before this moment.")
 
@@ -109,10 +111,11 @@ async def list_items(
     asked: Annotated[ItemFilter, Query()],
 ) -> Listing[models.Item]:
     """List the items of a run in the order they were found."""
-    hold = service.hold(await known_run(service, run_id))
+    hold = await _hold(service, run_id)
     with domain_errors():
         part = await service.store.items(run_id, **asked.model_dump())
-    return listing(request, response, part, lambda item: item_answer(item, hold))
+        told = (await service.store.told([run_id])).get(run_id)
+    return listing(request, response, part, lambda item: item_answer(item, hold, told))
 
 
 @router.get(
@@ -145,7 +148,8 @@ async def show_item(item_id: int, service: Daemon, caller: Reader) -> models.Ite
     found = await service.store.item(item_id)
     if found is None:
         raise Problem(404, "not-found", f"There is no item {item_id}. GET /api/v1/runs/RUN/items lists those of a run.")
-    return item_answer(found, service.hold(await known_run(service, found.run_id)))
+    told = (await service.store.told([found.run_id])).get(found.run_id)
+    return item_answer(found, await _hold(service, found.run_id), told)
 
 
 async def show(service: Service, run: records.Run) -> models.Run:
@@ -156,14 +160,17 @@ async def show(service: Service, run: records.Run) -> models.Run:
 
 async def shown_runs(service: Service, runs: Sequence[records.Run]) -> list[models.Run]:
     """Return runs as the API shows them."""
-    reimports = await service.store.reimports([run.id for run in runs])
-    return [_shown(service, run, reimports) for run in runs]
+    ids = [run.id for run in runs]
+    reimports, told = await service.store.reimports(ids), await service.store.told(ids)
+    return [_shown(service, run, reimports, told) for run in runs]
 
 
-def _shown(service: Service, run: records.Run, reimports: Mapping[int, list[int]]) -> models.Run:
-    """Return a run as the API shows it, where its reimports are known."""
+def _shown(
+    service: Service, run: records.Run, reimports: Mapping[int, list[int]], told: Mapping[int, Told]
+) -> models.Run:
+    """Return a run as the API shows it, where its reimports are known, and whether operators were told."""
     pauses = service.pauses(run.integration, run) if run.status not in FINAL_RUN else []
-    return run_answer(run, service.hold(run), pauses=pauses, reimports=reimports.get(run.id, []))
+    return run_answer(run, service.hold(run), pauses=pauses, reimports=reimports.get(run.id, []), told=told.get(run.id))
 
 
 def _asked(new: models.NewRun) -> RunRequest:
@@ -172,7 +179,15 @@ def _asked(new: models.NewRun) -> RunRequest:
 
 async def known_run(service: Service, run_id: int) -> records.Run:
     """Return a run, or answer 404."""
-    found = await service.store.run(run_id)
+    return _known(await service.store.run(run_id), run_id)
+
+
+async def _hold(service: Service, run_id: int) -> Hold | None:
+    """Return what holds a run, or answer 404."""
+    return service.hold(_known(await service.store.run_in_brief(run_id), run_id))
+
+
+def _known(found: records.Run | None, run_id: int) -> records.Run:
     if found is None:
         raise Problem(404, "not-found", f"There is no run {run_id}. GET /api/v1/runs lists all.")
     return found

@@ -15,7 +15,7 @@ from coursekeep_daemon.cli.selection import Selection
 from coursekeep_daemon.cli.watch import is_over, outcome, watch
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
-__all__ = ["print_preview", "register"]
+__all__ = ["follow_run", "print_preview", "register"]
 
 _GOOD = {RunStatus.QUEUED, RunStatus.PLANNING, RunStatus.PROCESSING, RunStatus.COMPLETED}
 
@@ -54,12 +54,7 @@ def start(
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
     with call.client() as client:
         run = selection.send(client, "/runs", headers=headers, note=note)
-    if wait:
-        _watch(call, run["id"])
-    elif call.as_json:
-        call.print.data(run)
-    else:
-        call.print.say(f"run {run['id']} started; follow it with: coursekeep run watch {run['id']}")
+    follow_run(call, run, wait=wait)
 
 
 def preview(call: Call, selection: Selection) -> None:
@@ -72,6 +67,7 @@ def list_runs(
     call: Call,
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs in this status.")] = None,
     integration: _OfIntegration = None,
+    schedule: Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only of this schedule.")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Created at or after.")] = None,
     before: Annotated[str | None, typer.Option("--before", metavar="TIME", help="Created before.")] = None,
     limit: _Limit = 20,
@@ -84,6 +80,7 @@ def list_runs(
             limit=None if every else limit,
             status=status,
             integration=integration,
+            schedule=schedule,
             created_since=since,
             created_before=before,
         )
@@ -115,7 +112,9 @@ def show(call: Call, run_id: _RunId) -> None:
     else:
         call.print.say(outcome(run))
         names = ("integration", "source", "params", "include", "exclude", "on_existing", "note", "created_by")
-        call.print.fields(run, (*names, "created_at", "started_at", "finished_at", "reimport_of", "reimports"))
+        call.print.fields(
+            run, (*names, "schedule", "created_at", "started_at", "finished_at", "reimport_of", "reimports")
+        )
     _exit_by(run)
 
 
@@ -144,6 +143,16 @@ def watch_run(call: Call, run_id: _RunId) -> None:
     _watch(call, run_id)
 
 
+def follow_run(call: Call, run: Mapping[str, Any], *, wait: bool) -> None:
+    """Tell that a run has started, or watch it to its end."""
+    if wait:
+        _watch(call, run["id"])
+    elif call.as_json:
+        call.print.data(run)
+    else:
+        call.print.say(f"run {run['id']} started; follow it with: coursekeep run watch {run['id']}")
+
+
 def print_preview(printer: Printer, preview: Mapping[str, Any]) -> None:
     """Print what a run would take."""
     if printer.as_json:
@@ -154,7 +163,11 @@ def print_preview(printer: Printer, preview: Mapping[str, Any]) -> None:
         ("asked", "course", "code", "would be", "reason", "detail"), [[r[n] for n in names] for r in preview["rows"]]
     )
     counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in preview["counts"].items() if count)
-    printer.say(f"{counts or 'no courses'}{' and more that are not shown' if preview['truncated'] else ''}")
+    more = f"; cut after {preview['cut_after']} courses, there are more" if preview["truncated"] else ""
+    printer.say(f"{counts or 'no courses'}{more}")
+    if preview["slot"]:
+        before = f", for courses that ended before {preview['before']}" if preview["before"] else ""
+        printer.say(f"next tick: {preview['slot']}{before}")
 
 
 def _watch(call: Call, run_id: int) -> None:

@@ -19,7 +19,7 @@ from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.console.filters import Filter, next_page
 from coursekeep_daemon.console.pages import page, see_other
 from coursekeep_daemon.console.security import Operator, Viewer, Visit
-from coursekeep_daemon.console.words import FAIL_REASONS, ITEM_STATUSES, RUN_STATUSES, SKIP_REASONS
+from coursekeep_daemon.console.words import FAIL_REASONS, GAP_REASONS, ITEM_STATUSES, RUN_STATUSES, SKIP_REASONS
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import AuditEvent, PauseLevel
@@ -59,12 +59,13 @@ async def run_page(run_id: int, request: Request, service: Daemon, visit: Viewer
     hold = service.hold(await known_run(service, run_id))
     with domain_errors():
         part = await service.store.items(run_id, limit=_ITEMS_PER_PAGE, cursor=asked.cursor, **asked.values(visit.zone))
+        told = (await service.store.told([run_id])).get(run_id)
         events = (await service.store.audit_events(target=f"run {run_id}", limit=_MOST_TOLD)).items
     return page(
         request,
         "run.html",
         run=run,
-        items=[item_answer(item, hold) for item in part.items],
+        items=[item_answer(item, hold, told) for item in part.items],
         asked=asked,
         next=next_page(request, part.next_cursor),
         moments=_moments(run, [e for e in events if e.result == "done"]),
@@ -96,6 +97,7 @@ async def statuses(request: Request, visit: Viewer) -> Response:
             ("Courses within a run", ITEM_STATUSES),
             ("Why a course failed", FAIL_REASONS),
             ("Why a course was skipped", SKIP_REASONS),
+            ("Why something is a gap", GAP_REASONS),
             ("Runs", RUN_STATUSES),
         ],
     )

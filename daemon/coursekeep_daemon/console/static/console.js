@@ -112,7 +112,16 @@ function enhance(root) {
   for (const all of root.querySelectorAll("input[data-all]")) {
     all.hidden = false;
     all.addEventListener("change", () => {
-      for (const each of document.querySelectorAll(`input[name="${CSS.escape(all.dataset.all)}"]`)) each.checked = all.checked;
+      for (const each of document.querySelectorAll(`input[name="${CSS.escape(all.dataset.all)}"]`)) {
+        if (!each.closest("[hidden]")) each.checked = all.checked; // what a filter hides is not ticked unseen
+      }
+    });
+  }
+  for (const field of root.querySelectorAll("input[data-enter]")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      document.getElementById(field.dataset.enter).click();
     });
   }
   for (const filter of root.querySelectorAll("input[data-filter]")) {
@@ -126,6 +135,16 @@ function enhance(root) {
   }
 }
 
+// A form's answer is what its visitor wants to read: the field that is wrong, or what stands below.
+function showAnswer() {
+  const answer = document.querySelector("[data-focus]");
+  if (!answer) return;
+  const wrong = [...document.querySelectorAll("[aria-invalid=true]")].find((each) => each.offsetParent && each.tabIndex >= 0);
+  (wrong ?? answer).focus({ preventScroll: true });
+  (wrong ?? answer).scrollIntoView({ block: wrong ? "center" : "start" });
+}
+
 keepZone();
 enhance(document);
+showAnswer();
 listen();
