@@ -202,7 +202,8 @@ def _settings(campus: CampusProcess) -> Mapping[str, str]:
     return {
         "daemon": "shutdown_timeout = 1",
         "engine": "concurrency = 4",
-        "integrations.main": "timeout = 3600",
+        # requests that hang for the sake of a test leave room for others
+        "integrations.main": "timeout = 3600\nmax_concurrency = 64",
         "integrations.evening": (
             f'connector = "canvas"\nbase_url = "{campus.url}"\ntoken = {{ env = "EVENING_TOKEN" }}'
         ),
