@@ -16,16 +16,19 @@ from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
 from coursekeep_daemon.console.routes import (
     account,
+    activity,
     assets,
     courses,
     events,
     imports,
     integrations,
     new_import,
+    openid,
     packages,
     runs,
     sign_in,
     system,
+    users,
 )
 from coursekeep_daemon.service import Service
 
@@ -33,6 +36,7 @@ __all__ = ["ConsoleMount", "create_console"]
 
 _ROUTES = (
     sign_in,
+    openid,
     account,
     imports,
     new_import,
@@ -40,7 +44,9 @@ _ROUTES = (
     integrations,
     courses,
     packages,
+    activity,
     system,
+    users,
     events,
     assets,
 )
@@ -62,18 +68,6 @@ def create_console(service: Service, closing: asyncio.Event, hub: EventHub | Non
     put_state(app, service, closing, hub)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (
-        sign_in,
-        account,
-        imports,
-        new_import,
-        runs,
-        integrations,
-        courses,
-        packages,
-        system,
-        events,
-        assets,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     return app
