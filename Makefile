@@ -15,7 +15,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench records lock clean
+.PHONY: help demo test check format bench records screenshots lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -41,6 +41,9 @@ bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minute
 
 records: $(INSTALLED) ## write docs/reference/records.md from the models of the plugin API
 	$(BIN)/python docs/records_page.py > docs/reference/records.md
+
+screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
+	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py -k picture
 
 lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
 	$(UV) lock --upgrade

@@ -8,9 +8,23 @@ import pytest
 SLOW_TIMEOUT = 1200
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put slow tests first, so that no worker ends with one while the others idle."""
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+        if getattr(config.option, "loadgroup", False):
+            _tell_group(item)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _tell_group(item: pytest.Item) -> None:
+    """Put the group of a test behind its id, where pytest-xdist looks for it.
+
+    pytest-xdist 3.8 writes it into a field that pytest 9.2 no longer reads, and spreads the group.
+    """
+    group = item.get_closest_marker("xdist_group")
+    if group is None or item.nodeid.endswith(f"@{group.args[0]}"):
+        return
+    item._id = type(item._id).parse(f"{item.nodeid}@{group.args[0]}")  # type: ignore[attr-defined]
+    assert item.nodeid.endswith(f"@{group.args[0]}")

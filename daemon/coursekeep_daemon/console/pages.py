@@ -33,6 +33,9 @@ CONSOLE_HEADERS: Mapping[str, str] = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    # our own pages are told where a form was, which leads back from an error; no-referrer would also make browsers send
+    # forms with the origin `null`, which is no proof that they are ours
+    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }

@@ -81,11 +81,9 @@ function listen() {
   if (!events || !document.querySelector("[data-live]")) return;
   const source = new EventSource(events);
   const live = document.getElementById("live-state");
-  let was = false;
   for (const kind of ["run", "item", "integration", "hold", "notification", "reset"]) source.addEventListener(kind, wantRefresh);
   source.addEventListener("hello", () => {
-    if (was) wantRefresh(); // something may have happened while the connection was down
-    was = true;
+    wantRefresh(); // something may have happened since the page was made, or while the connection was down
     document.body.dataset.connected = "yes";
     if (live) live.textContent = "Live";
   });

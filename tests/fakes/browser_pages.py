@@ -1,0 +1,153 @@
+"""Every page of the console, in one list, for the tests of all pages and the pictures of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fakes.browser_house import PASSWORD, BrowserHouse
+from fakes.daemon_process import wait_for
+from playwright.sync_api import Page
+
+__all__ = ["PAGES", "PageCase", "tell"]
+
+#: what was told: names of runs and the like, for the paths of pages
+Told = Mapping[str, int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageCase:
+    """One page, as someone sees it."""
+
+    #: of its picture: docs/images/NAME.png
+    name: str
+    #: with the words of `tell` in braces
+    path: str
+    #: who looks; None: nobody is signed in
+    role: str | None = "operator"
+    #: what is done on the page before it is looked at; without JavaScript as well
+    prepare: Callable[[Page], None] | None = None
+    #: what the answer's status is
+    status: int = 200
+    #: whether the documentation shows it
+    pictured: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _wrong_password(page: Page) -> None:
+    page.get_by_label("Name").fill("nobody")
+    page.get_by_label("Password").fill(f"not {PASSWORD}")
+    _press(page, "Sign in")
+
+
+def _press(page: Page, button: str) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name=button, exact=True).click()
+
+
+def _search(page: Page) -> None:
+    page.get_by_label("Search", exact=True).check()
+    page.get_by_label("Name, code or SIS id holds").fill("algebra")
+    _press(page, "Search")
+
+
+def _preview(page: Page) -> None:
+    page.get_by_label("Course ids").check()
+    page.get_by_label("Ids of courses").fill("101, 102, 115\n999999")
+    _press(page, "Preview")
+
+
+def _not_previewed(page: Page) -> None:
+    page.get_by_label("End date").check()
+    _press(page, "Preview")
+
+
+def _cancel_opened(page: Page) -> None:
+    page.get_by_text("Cancel this run for good").click()
+
+
+PAGES: tuple[PageCase, ...] = (
+    PageCase(name="sign-in", path="/sign-in", role=None),
+    PageCase(name="sign-in-refused", path="/sign-in", role=None, prepare=_wrong_password, pictured=False),
+    PageCase(name="imports", path="/"),
+    PageCase(name="imports-viewer", path="/", role="viewer", pictured=False),
+    PageCase(name="imports-nothing-fits", path="/?status=planning&integration=evening", pictured=False),
+    PageCase(
+        name="new-import",
+        path="/imports/new?integration=main",
+        prepare=lambda page: page.get_by_label("Terms").first.check(),
+    ),
+    PageCase(name="new-import-search", path="/imports/new?integration=main", prepare=_search),
+    PageCase(name="new-import-preview", path="/imports/new?integration=main", prepare=_preview),
+    PageCase(name="new-import-wrong", path="/imports/new?integration=main", prepare=_not_previewed, pictured=False),
+    PageCase(name="run", path="/runs/{errors}"),
+    PageCase(name="run-failed", path="/runs/{errors}?status=failed"),
+    PageCase(name="run-paused", path="/runs/{paused}", prepare=_cancel_opened),
+    PageCase(name="run-large", path="/runs/{large}", pictured=False),
+    PageCase(name="integration", path="/integrations/main"),
+    PageCase(name="integration-trouble", path="/integrations/evening"),
+    PageCase(name="courses", path="/courses"),
+    PageCase(name="courses-nothing-fits", path="/courses?search=nonsense", role="viewer", pictured=False),
+    PageCase(name="package", path="/packages/{package}"),
+    PageCase(name="package-viewer", path="/packages/{package}", role="viewer", pictured=False),
+    PageCase(
+        name="package-verified",
+        path="/packages/{package}",
+        prepare=lambda page: _press(page, "Verify now"),
+        pictured=False,
+    ),
+    PageCase(name="activity", path="/activity"),
+    PageCase(name="users", path="/users", role="administrator"),
+    PageCase(name="user-new", path="/users/new", role="administrator"),
+    PageCase(name="system", path="/system"),
+    PageCase(name="statuses", path="/statuses"),
+    PageCase(name="account", path="/account", role="viewer"),
+    PageCase(name="error", path="/runs/999999", status=404, pictured=False),
+)
+
+
+def tell(house: BrowserHouse) -> Told:
+    """Have things happen, so that pages have something to show; return what their paths need."""
+    daemon, ended = house.daemon, [str(each) for each in house.campus.courses["ended"]]
+    for name in ("main", "evening"):
+        daemon.call("POST", f"/integrations/{name}/check")
+    assert daemon.call("POST", "/integrations/main/terms/refresh").status_code == 200
+    large = daemon.start_run("ids", {"ids": ended[:8]}, note="Courses of the autumn")
+    daemon.finished(large)
+    errors = _run_with_errors(house, ended)
+    # the one with the most gaps shows the most
+    gaps = max(daemon.items(large), key=lambda item: item["gaps"])
+    return {"large": large, "errors": errors, "paused": _paused_run(house), "package": gaps["package_id"]}
+
+
+def _run_with_errors(house: BrowserHouse, ended: list[str]) -> int:
+    """One of each: archived, archived before, failed, failed and reimported, not found."""
+    known, mended = house.campus.courses, ended[9]
+    house.campus.fault(match=f"GET /api/v1/courses/{mended}*", kind="status", status=403)
+    courses = [ended[0], ended[8], mended, str(known["forbidden"]), str(known["unknown"])]
+    text = "course_id\n" + "".join(f"{each}\n" for each in courses)
+    run = house.daemon.start_run("csv", {"text": text}, note="Asked for by the faculty of arts")
+    house.daemon.finished(run)
+    house.campus.clear_faults()
+    item = next(each["id"] for each in house.daemon.items(run) if each["ref"] == mended)
+    again = house.daemon.call("POST", f"/runs/{run}/reimport", json={"items": [item]})
+    house.daemon.finished(int(again.json()["id"]))
+    return run
+
+
+def _paused_run(house: BrowserHouse) -> int:
+    """Four courses that the LMS never answers for, the rest waiting, and the run paused."""
+    house.campus.fault(match="GET /api/v1/courses/*/*", kind="hang", seconds=3600)
+    courses = [str(each) for each in house.campus.courses["running"]]
+    run = house.daemon.start_run("ids", {"ids": courses}, note="Courses that still run, for the audit")
+
+    def waits() -> bool:
+        counts = house.daemon.get(f"/runs/{run}")["counts"]
+        return bool(counts["processing"] == 4 and counts["queued"] == len(courses) - 4)
+
+    wait_for("four courses to be archived and the rest to wait", waits)
+    assert house.daemon.call("POST", f"/runs/{run}/pause").status_code == 200
+    house.campus.clear_faults()
+    return run
