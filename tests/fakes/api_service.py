@@ -9,6 +9,7 @@ import functools
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from coursekeep import CheckStep, Course
+from coursekeep_connectors import register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
@@ -28,6 +30,7 @@ from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunRequest
@@ -57,7 +60,6 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.registry = SimpleNamespace(plugins=list)
         self.scheduler = SimpleNamespace(
             next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC), put=lambda schedule: None, remove=lambda name: None
         )
@@ -68,6 +70,8 @@ class FakeService:
             clock=lambda: datetime.now(UTC),
             ends={"main": "08-31"},
         )
+        self.sources = {source.name: source for source in register_course_sources()}
+        self.registry = SimpleNamespace(plugins=list, sources=lambda: self.sources)
         self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
         self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
@@ -83,6 +87,11 @@ class FakeService:
         self.asked: list[RunRequest] = []
         self.check_steps = [CheckStep(name="address", ok=True)]
         self.raises: Exception | None = None
+        self.previewed: list[RunRequest] = []
+        self.preview_rows = [
+            PreviewRow(ref="1", course=Course(id="1", name="Biology"), would=ItemStatus.QUEUED),
+            PreviewRow(ref="9", course=None, would=ItemStatus.NOT_FOUND),
+        ]
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons
@@ -118,9 +127,12 @@ class FakeService:
         )
 
     async def preview(self, request: RunRequest, limit: int = 1000) -> Preview:
-        course = Course(id="1", name="Biology")
-        rows = [PreviewRow(ref="1", course=course, would="queued"), PreviewRow(ref="9", course=None, would="not_found")]
-        return Preview(rows=rows, counts={"queued": 1, "not_found": 1}, truncated=False)
+        if self.raises:
+            raise self.raises
+        self.previewed.append(request)
+        rows = self.preview_rows[:limit]
+        counts = Counter(row.would for row in rows)
+        return Preview(rows=rows, counts=counts, truncated=len(rows) < len(self.preview_rows))
 
     async def check(self, integration: str) -> list[CheckStep]:
         if self.raises:

@@ -14,7 +14,7 @@ from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
-from coursekeep_daemon.console.routes import account, assets, events, imports, integrations, runs, sign_in
+from coursekeep_daemon.console.routes import account, assets, events, imports, integrations, new_import, runs, sign_in
 from coursekeep_daemon.service import Service
 
 __all__ = ["ConsoleMount", "create_console"]
@@ -36,6 +36,6 @@ def create_console(service: Service, closing: asyncio.Event, hub: EventHub | Non
     put_state(app, service, closing, hub)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (sign_in, account, imports, runs, integrations, events, assets):
+    for module in (sign_in, account, imports, new_import, runs, integrations, events, assets):
         app.include_router(module.router)
     return app

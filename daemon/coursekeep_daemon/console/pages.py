@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from coursekeep_daemon.api.state import service_of
 from coursekeep_daemon.console import words
-from coursekeep_daemon.console.moments import show_moment, span_words, zone_of
+from coursekeep_daemon.console.moments import show_day, show_moment, span_words, zone_of
 from coursekeep_daemon.console.security import secure
 
 __all__ = ["CONSOLE_HEADERS", "ITEMS_PER_PAGE", "THEMES", "THEME_COOKIE", "Pages", "page", "see_other", "static_file"]
@@ -59,6 +59,7 @@ class Pages:
         )
         self._environment.filters |= {
             "moment": _moment,
+            "day": _day,
             "number": lambda value: f"{value:,}",
             "size": words.size,
             "span": span_words,
@@ -71,6 +72,7 @@ class Pages:
             "status_tone": words.status_tone,
             "reason_words": words.reason_words,
             "source_words": words.source_words,
+            "would_words": words.WOULD,
             "version": version("coursekeep"),
         }
 
@@ -148,3 +150,9 @@ def _holds(request: Request) -> list[Any]:
 def _moment(context: Context, moment: datetime | None, empty: str = "–") -> Markup:
     zone: ZoneInfo = context["zone"]
     return show_moment(moment, zone, empty=empty)
+
+
+@pass_context
+def _day(context: Context, moment: datetime | None, empty: str = "–") -> Markup:
+    zone: ZoneInfo = context["zone"]
+    return show_day(moment, zone, empty=empty)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 
 __all__ = [
+    "ENDS",
     "FAIL_REASONS",
     "ITEM_STATUSES",
     "RUN_STATUSES",
     "SKIP_REASONS",
     "SOURCES",
+    "WOULD",
     "Word",
     "reason_words",
     "size",
@@ -122,6 +124,17 @@ SOURCES: Mapping[str, str] = {
     "search": "Search",
     "end_date": "End date",
     "reimport": "Reimport",
+}
+
+#: whose end a date is compared with
+ENDS: Mapping[str, str] = {"course": "the course itself", "term": "its term"}
+
+#: what a preview says would become of a course
+WOULD: Mapping[str, Word] = {
+    ItemStatus.QUEUED: Word("Would be archived", "A run would fetch it from the LMS.", tone="good"),
+    ItemStatus.NOT_FOUND: Word("Would not be found", "The LMS says that no such course exists.", tone="warn"),
+    ItemStatus.FAILED: Word("Would fail", "It cannot be archived as things stand.", tone="bad"),
+    ItemStatus.SKIPPED: Word("Would be left alone", "A run would not fetch it."),
 }
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

@@ -114,7 +114,16 @@ function enhance(root) {
   for (const all of root.querySelectorAll("input[data-all]")) {
     all.hidden = false;
     all.addEventListener("change", () => {
-      for (const each of document.querySelectorAll(`input[name="${CSS.escape(all.dataset.all)}"]`)) each.checked = all.checked;
+      for (const each of document.querySelectorAll(`input[name="${CSS.escape(all.dataset.all)}"]`)) {
+        if (!each.closest("[hidden]")) each.checked = all.checked; // what a filter hides is not ticked unseen
+      }
+    });
+  }
+  for (const field of root.querySelectorAll("input[data-enter]")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      document.getElementById(field.dataset.enter).click();
     });
   }
   for (const filter of root.querySelectorAll("input[data-filter]")) {
@@ -128,6 +137,16 @@ function enhance(root) {
   }
 }
 
+// After a form showed something below it, that is what the visitor wants to read.
+function showAnswer() {
+  const place = document.querySelector("[data-focus]");
+  if (!place) return;
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ block: "start" });
+}
+
 keepZone();
 enhance(document);
+showAnswer();
 listen();
