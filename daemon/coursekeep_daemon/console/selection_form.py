@@ -108,12 +108,18 @@ class Typed:
 
 
 async def with_upload(typed: Typed, form: FormData) -> Typed:
-    """Put the text of a chosen file into the form. Raises a problem for a file that is no text."""
+    """Put the text of a chosen file into the form. Raises a problem where it is asked for, but no text."""
     file = form.get("file")
     if not isinstance(file, UploadFile) or not (file.filename or file.size):
         return typed  # browsers send an empty part where no file was chosen
     name = (file.filename or "")[:200]
-    return replace(typed, csv=_one_kind_of_line_end(decode_csv(await file.read(), name)), csv_name=name)
+    try:
+        text = decode_csv(await file.read(), name)
+    except Problem:
+        if typed.source == "csv":
+            raise
+        return typed
+    return replace(typed, csv=_one_kind_of_line_end(text), csv_name=name)
 
 
 def request_of(typed: Typed, sources: Sources) -> RunRequest:

@@ -12,6 +12,7 @@ from coursekeep import CourseSource, EndOf
 from coursekeep_daemon.console.selection_form import Sources, Typed
 from coursekeep_daemon.console.source_fields import SourceField, fields_of
 from coursekeep_daemon.console.words import ENDS, SOURCES
+from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.service import Hold, Service
 from coursekeep_daemon.store import StoredTerm
 
@@ -44,7 +45,7 @@ class SelectionView:
     #: whose end a date may be compared with: value and words
     ends: Sequence[tuple[str, str]]
     #: what keeps the chosen integration from working now
-    trouble: Hold | None
+    hold: Hold | None
 
     @property
     def unlisted_terms(self) -> list[str]:
@@ -72,8 +73,13 @@ async def selection_view(service: Service, typed: Typed, wrong: Mapping[str, str
         terms=[] if known is None else await service.store.terms(known.name),
         terms_read_at=None if known is None else known.terms_refreshed_at,
         ends=[(each.value, ENDS.get(each.value, each.value)) for each in EndOf],
-        trouble=None if known is None else service.trouble(known.name),
+        hold=None if known is None else service.trouble(known.name) or _pause(service, known.name),
     )
+
+
+def _pause(service: Service, integration: str) -> Hold | None:
+    """Return the pause of this very integration; one of all is said on every page."""
+    return next((each for each in service.pauses(integration) if each.level is HoldLevel.INTEGRATION), None)
 
 
 def methods_of(sources: Sources) -> list[Method]:

@@ -151,7 +151,7 @@ def test_a_preview_shows_what_would_become_of_each_course_and_writes_nothing() -
         answer = await submit(browser, page, "preview", source="ids", ids="1\n2\n9", note="</textarea>")
 
         assert answer.status_code == 200
-        for said in ("Would be archived", "Would not be found", "Would be left alone", "Archived before."):
+        for said in ("Would be archived", "Would not be found", "Would be left alone"):
             assert said in answer.text
         assert "&lt;b&gt;Law&lt;/b&gt;" in answer.text
         assert "Archived as version 1 on 2026-01-01." in answer.text
@@ -159,6 +159,21 @@ def test_a_preview_shows_what_would_become_of_each_course_and_writes_nothing() -
         assert 'value="&lt;/textarea&gt;"' in answer.text
         assert "Start this import" in answer.text
         assert (await house.api.store.runs()).items == []
+
+    in_console(test)
+
+
+def test_a_paused_integration_is_said_before_a_run_is_started() -> None:
+    """The form tells what would hold a run of the chosen integration; starting one is possible all the same."""
+
+    async def test(house: ConsoleHouse) -> None:
+        browser, _ = await opened(house)
+        await browser.post("/integrations/main/pause")
+        page = await browser.get("/imports/new")
+        started = await submit(browser, page, "start_unseen", source="ids", ids="1")
+
+        assert "main is held: paused by operator" in page.text
+        assert started.status_code == 303
 
     in_console(test)
 
@@ -238,15 +253,17 @@ def test_a_file_is_read_once_and_carried_in_the_form() -> None:
 
 
 def test_a_file_that_is_no_text_is_refused_beside_the_field() -> None:
-    """A spreadsheet is answered with what to do, and the rest of the form stays."""
+    """A spreadsheet is answered with what to do, and the rest of the form stays; other methods do not need it."""
 
     async def test(house: ConsoleHouse) -> None:
         browser, page = await opened(house)
         fields = {"form_token": form_token_of(page.text), "integration": "main", "source": "csv", "note": "keep me"}
         file = {"file": ("courses.xlsx", b"PK\x03\x04\x00\x00", "application/octet-stream")}
         answer = await browser.client.post("/imports/new", data=fields | {"action": "preview"}, files=file)
+        others = fields | {"action": "preview", "source": "ids", "ids": "1"}
+        unused = await browser.client.post("/imports/new", data=others, files=file)
 
-        assert answer.status_code == 422
+        assert (answer.status_code, unused.status_code) == (422, 200)
         assert 'id="csv-wrong">File &#39;courses.xlsx&#39; is not text. Export it as CSV' in answer.text
         assert 'value="keep me"' in answer.text
 

@@ -137,13 +137,13 @@ function enhance(root) {
   }
 }
 
-// After a form showed something below it, that is what the visitor wants to read.
+// A form's answer is what its visitor wants to read: the field that is wrong, or what stands below.
 function showAnswer() {
-  const place = document.querySelector("[data-focus]");
-  if (!place) return;
-  place.tabIndex = -1;
-  place.focus({ preventScroll: true });
-  place.scrollIntoView({ block: "start" });
+  const answer = document.querySelector("[data-focus]");
+  if (!answer) return;
+  const wrong = [...document.querySelectorAll("[aria-invalid=true]")].find((each) => each.offsetParent && each.tabIndex >= 0);
+  (wrong ?? answer).focus({ preventScroll: true });
+  (wrong ?? answer).scrollIntoView({ block: wrong ? "center" : "start" });
 }
 
 keepZone();
