@@ -14,7 +14,19 @@ from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
-from coursekeep_daemon.console.routes import account, assets, events, imports, integrations, new_import, runs, sign_in
+from coursekeep_daemon.console.routes import (
+    account,
+    assets,
+    events,
+    imports,
+    integrations,
+    new_import,
+    notifications,
+    runs,
+    schedule_form,
+    schedules,
+    sign_in,
+)
 from coursekeep_daemon.service import Service
 
 __all__ = ["ConsoleMount", "create_console"]
@@ -37,5 +49,7 @@ def create_console(service: Service, closing: asyncio.Event, hub: EventHub | Non
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
     for module in (sign_in, account, imports, new_import, runs, integrations, events, assets):
+        app.include_router(module.router)
+    for module in (schedule_form, schedules, notifications):
         app.include_router(module.router)
     return app
