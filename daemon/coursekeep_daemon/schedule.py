@@ -125,7 +125,14 @@ class Scheduler:
 
     def next_fire(self, name: str) -> datetime | None:
         """Return when a schedule is due next; None where it is not enabled."""
-        job = self._scheduler.get_job(f"schedule:{name}")
+        return self._next(f"schedule:{name}")
+
+    def next_refresh(self, integration: str) -> datetime | None:
+        """Return when the terms of an integration are read next; None where they never are."""
+        return self._next(f"terms:{integration}")
+
+    def _next(self, job_id: str) -> datetime | None:
+        job = self._scheduler.get_job(job_id)
         return None if job is None or job.next_run_time is None else job.next_run_time.astimezone(UTC)
 
     def _put(self, job_id: str, cron: str, zone: str) -> bool:

@@ -42,6 +42,7 @@ from coursekeep_daemon.schedule_calls import ScheduleCalls
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Run, Store
+from coursekeep_daemon.system import SystemView
 
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
 
@@ -266,6 +267,7 @@ class Service(ScheduleCalls):
         )
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
+        self.system = SystemView(self, in_flight=lambda: self._dispatcher.in_flight)
         unchanged = await self.scheduler.start(await self.store.schedules(), self._refreshes)
         self._in_background(self._scheduled.catch_up, unchanged)
 

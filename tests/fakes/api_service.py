@@ -37,6 +37,7 @@ from coursekeep_daemon.service import BadRequest, Preview, PreviewRow, RunReques
 from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
+from coursekeep_daemon.system import SystemView
 
 
 class FakeTarget(Target):
@@ -60,8 +61,11 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.scheduler = SimpleNamespace(
-            next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC), put=lambda schedule: None, remove=lambda name: None
+        self.scheduler: Any = SimpleNamespace(
+            next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC),
+            next_refresh=lambda name: datetime(2030, 1, 2, tzinfo=UTC),
+            put=lambda schedule: None,
+            remove=lambda name: None,
         )
         self._scheduled = ScheduledRuns(
             store=store,
@@ -72,12 +76,17 @@ class FakeService:
         )
         self.sources = {source.name: source for source in register_course_sources()}
         self.registry = SimpleNamespace(plugins=list, sources=lambda: self.sources)
-        self.archive = SimpleNamespace(iter_zip=lambda package_id, version: iter([b"PK", b"zip"]))
+        self.archive: Any = SimpleNamespace(
+            iter_zip=lambda package_id, version: iter([b"PK", b"zip"]), space=lambda: (5 * 10**9, 10**10)
+        )
         self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
         self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
         # the cheapest hash there is: tests sign in often
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
+        self.version = "0.0"
+        self.clock: Any = lambda: datetime.now(UTC)
+        self.system = SystemView(self, in_flight=lambda: 2)
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
         self.target = FakeTarget("ops", [], [])
         self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))

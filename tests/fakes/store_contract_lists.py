@@ -135,6 +135,8 @@ class ListContract:
             assert await found("0%") == ["8"]
             assert await found("  ") == ["7", "8"]
             assert (await store.courses(integration="other")).items == []
+            assert (await store.courses(archived=True)).items == []
+            assert len((await store.courses(archived=False)).items) == 2
 
         house.run(test)
 
@@ -146,7 +148,8 @@ class ListContract:
             await store.finish_item(completed(item))
             await store.see_courses("main", [Course(id="1", name="Renamed", ended_at=START)])
 
-            (course,) = (await store.courses()).items
+            (course,) = (await store.courses(archived=True)).items
+            assert (await store.courses(archived=False)).items == []
             assert (course.name, course.ended_at, course.package_version) == ("Renamed", START, 1)
 
         house.run(test)

@@ -104,6 +104,27 @@ def test_disabled_plugins_are_not_loaded(bench: Bench) -> None:
     asyncio.run(main())
 
 
+def test_the_system_of_a_running_service(bench: Bench) -> None:
+    """A running service tells its own storage, database, workers, and when the terms of its LMS are read next."""
+
+    async def main() -> None:
+        async with bench.service(engine={"concurrency": 3}) as service:
+            found = await service.system()
+
+        assert (found.ready, found.storage.writable, found.storage.reason) == (True, True, "")
+        assert found.storage.address == f"file://{bench.folder}/archive"
+        assert found.database.size is not None
+        assert found.database.size > 0
+        assert found.database.revision.isdecimal()
+        assert (found.workers.concurrency, found.workers.in_flight, found.workers.queued) == (3, 0, 0)
+        (refresh,) = found.terms_refreshes
+        assert refresh.integration == "main"
+        assert refresh.next_at is not None
+        assert found.uptime.total_seconds() >= 0
+
+    asyncio.run(main())
+
+
 def test_files_beyond_max_file_size_are_gaps(bench: Bench, server: CampusServer) -> None:
     """`max_file_size` turns larger files into gaps named `too_large`; `files_at_once` = 1 still fetches the rest."""
     settings = bench.settings(archive={"max_file_size": 2500}, engine={"files_at_once": 1})

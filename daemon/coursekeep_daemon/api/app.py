@@ -15,7 +15,17 @@ from coursekeep_daemon.api.docs_page import DOCS_POLICY, docs_page
 from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, SecurityHeaders
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
-from coursekeep_daemon.api.routes import control, events, health, integrations, notifications, packages, runs, schedules
+from coursekeep_daemon.api.routes import (
+    control,
+    events,
+    health,
+    integrations,
+    notifications,
+    packages,
+    runs,
+    schedules,
+    system,
+)
 from coursekeep_daemon.api.state import put_state
 from coursekeep_daemon.console import ConsoleMount, create_console
 from coursekeep_daemon.service import Service
@@ -51,7 +61,7 @@ def create_app(service: Service) -> FastAPI:
     install_problem_handlers(app, SECURITY_HEADERS)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)  # added last, so it is outermost
-    for module in (health, integrations, runs, control, schedules, notifications, packages, events):
+    for module in (health, integrations, runs, control, schedules, notifications, packages, events, system):
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
     app.router.routes.append(ConsoleMount("/", create_console(service, closing, hub)))

@@ -17,19 +17,36 @@ from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
 from coursekeep_daemon.console.routes import (
     account,
     assets,
+    courses,
     events,
     imports,
     integrations,
     new_import,
     notifications,
+    packages,
     runs,
     schedule_form,
     schedules,
     sign_in,
+    system,
 )
 from coursekeep_daemon.service import Service
 
 __all__ = ["ConsoleMount", "create_console"]
+
+_ROUTES = (
+    sign_in,
+    account,
+    imports,
+    new_import,
+    runs,
+    integrations,
+    courses,
+    packages,
+    system,
+    events,
+    assets,
+)
 
 
 class ConsoleMount(Mount):
@@ -48,8 +65,21 @@ def create_console(service: Service, closing: asyncio.Event, hub: EventHub | Non
     put_state(app, service, closing, hub)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (sign_in, account, imports, new_import, runs, integrations, events, assets):
-        app.include_router(module.router)
-    for module in (schedule_form, schedules, notifications):
+    for module in (
+        sign_in,
+        account,
+        imports,
+        new_import,
+        runs,
+        integrations,
+        courses,
+        packages,
+        system,
+        schedule_form,
+        schedules,
+        notifications,
+        events,
+        assets,
+    ):
         app.include_router(module.router)
     return app

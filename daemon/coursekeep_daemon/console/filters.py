@@ -14,7 +14,7 @@ from fastapi import Request
 
 from coursekeep_daemon.api.problems import Problem
 
-__all__ = ["Filter", "next_page"]
+__all__ = ["Filter", "first_page", "next_page"]
 
 #: what a filter holds: a word of an enum, a text, or a day of the visitor's calendar
 FilterKind = type[StrEnum] | type[str] | Literal["day"]
@@ -66,5 +66,16 @@ def next_page(request: Request, cursor: str | None) -> str | None:
     """Return the address of what follows in a list; None at its end."""
     if cursor is None:
         return None
-    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor" and value]
-    return f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
+    return f"{request.url.path}?{urlencode([*_asked(request), ('cursor', cursor)])}"
+
+
+def first_page(request: Request) -> str | None:
+    """Return the address of a list's begin, with the same filters; None where this is it."""
+    if not request.query_params.get("cursor"):
+        return None
+    asked = urlencode(_asked(request))
+    return f"{request.url.path}?{asked}" if asked else request.url.path
+
+
+def _asked(request: Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query_params.multi_items() if name != "cursor" and value]

@@ -73,6 +73,9 @@ class Pages:
             "reason_words": words.reason_words,
             "source_words": words.source_words,
             "would_words": words.WOULD,
+            "gap_words": words.gap_words,
+            "completeness_words": words.completeness_words,
+            "kind_words": words.kind_words,
             "version": version("coursekeep"),
         }
 

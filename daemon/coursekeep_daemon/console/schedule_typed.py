@@ -30,6 +30,9 @@ _LABELS: Mapping[str, str] = {
     "on_existing": "Courses that have a package already",
     "enabled": "Enabled",
 }
+#: fields that say what is wrong with them here; those of the selection do so as on the page of a new import
+_OWN = {"name", "cron", "time_zone", "ended_for", "ended_by", "before", "include", "exclude", "enabled"}
+
 _POLICIES: Mapping[str, str] = {"skip": "skip them", "refresh": "refresh them"}
 
 
@@ -107,14 +110,20 @@ def changes_of(fields: Mapping[str, Any], stored: Schedule) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value != getattr(stored, name)}
 
 
-def wrong_of(problem: Problem, source: str) -> dict[str, str]:
+def wrong_of(problem: Problem, source: str, sources: Sources) -> dict[str, str]:
     """Return what is wrong with each field of the form, as far as a problem says so."""
-    found: dict[str, str] = {}
-    for where, said in wrong_fields(problem, source).items():
+    wrong: dict[str, str] = {}
+    others = []
+    for each in problem.errors:
         # `params.before` and `include.0` stand at the fields `before` and `include`
-        name = where.removeprefix("params.")
-        found.setdefault(name.partition(".")[0] if name.startswith(("include.", "exclude.")) else name, said)
-    return found
+        name = each.where.removeprefix("params.").partition(".")[0]
+        if name in _OWN:
+            said = f"{each.what[:1].upper()}{each.what[1:].rstrip('.')}. {each.remedy}".strip()
+            wrong.setdefault(name, said)
+        else:
+            others.append(each)
+    rest = Problem(problem.status, problem.kind, problem.detail, errors=others)
+    return wrong_fields(rest, source, sources) | wrong
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,7 +160,7 @@ def typed_of(request: RunRequest, sources: Sources) -> Typed:
     if request.source == "csv":
         return replace(typed, csv=str(params.get("text", "")))
     if request.source == "ids":
-        return replace(typed, ids="\n".join(params.get("ids", ())))
+        return replace(typed, ids="\n".join(map(_quoted, params.get("ids", ()))))
     if request.source == "search":
         return replace(
             typed, text=str(params.get("text", "")), **_picks(str(params.get("text", "")), params.get("ids"))
@@ -168,8 +168,8 @@ def typed_of(request: RunRequest, sources: Sources) -> Typed:
     if request.source == "end_date":
         before, by = str(params.get("before", "")), str(params.get("ended_by", "course"))
         return replace(typed, before=before, ended_by=by)
-    fields = fields_of(sources[request.source]) if request.source in sources else []
-    return replace(typed, others={each.key: each.show(params.get(each.name)) for each in fields})
+    described = _others_of(request.source, sources)
+    return replace(typed, others={each.key: each.show(params.get(each.name)) for each in described})
 
 
 def bad_field(where: str, what: str, remedy: str = "") -> Problem:
@@ -179,41 +179,42 @@ def bad_field(where: str, what: str, remedy: str = "") -> Problem:
     )
 
 
-#: which field of the form holds a parameter, where the two are named differently
-_FIELDS: Mapping[tuple[str, str], str] = {
-    ("csv", "text"): "csv",
-    ("search", "ids"): "picked",
-    **{(source, name): name for source, name in (("terms", "terms"), ("terms", "include_running"), ("ids", "ids"))},
-    **{(source, name): name for source, name in (("search", "text"), ("end_date", "before"), ("end_date", "ended_by"))},
+#: which field of the form holds a parameter, of the sources that have a form of their own
+_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "terms": {"terms": "terms", "include_running": "include_running"},
+    "csv": {"text": "csv", "csv": "csv"},
+    "ids": {"ids": "ids"},
+    "search": {"text": "text", "ids": "picked"},
+    "end_date": {"before": "before", "ended_by": "ended_by"},
 }
+#: fields of the form besides those of a source, and what else a problem calls them
+_OWN = {name: name for name in ("integration", "source", "on_existing", "note", "include", "exclude")}
+_OWN |= {"body.file": "csv"}
 _PROBLEM = re.compile(r"(?:params\.)?(\w+)(?:\.[\w.\[\]-]+)?: (.*)", re.DOTALL)
 
 
-def wrong_fields(problem: Problem, source: str) -> dict[str, str]:
-    """Return what is wrong with each field of the form, as far as a problem says so."""
+def wrong_fields(problem: Problem, source: str, sources: Sources) -> dict[str, str]:
+    """Return what is wrong with each field of the form; under `params` what cannot be told of a field."""
+    fields = _FIELDS.get(source) or {each.name: each.key for each in _others_of(source, sources)}
+    own = _OWN | {key: key for key in fields.values()}
     wrong: dict[str, str] = {}
     for each in problem.errors:
         if each.where == "params":
             for what in each.what.split("; params."):
-                name, said = _of_parameter(source, what)
+                name, said = _of_parameter(what, fields)
                 wrong.setdefault(name, said)
         else:
-            name = {"body.file": "csv"}.get(each.where, each.where)
-            wrong.setdefault(name, _sentence(f"{each.what}. {each.remedy}".strip()))
+            wrong.setdefault(own.get(each.where, "params"), _sentence(f"{each.what}. {each.remedy}".strip()))
     return wrong
 
 
-def _of_parameter(source: str, what: str) -> tuple[str, str]:
+def _of_parameter(what: str, fields: Mapping[str, str]) -> tuple[str, str]:
     """Return the field that a course source complains of, and what it says."""
     found = _PROBLEM.fullmatch(what)
-    if found is None:
+    if found is None or found[1] not in fields:
         return "params", _sentence(what)
-    name, said = found.groups()
-    if name == source == "csv":
-        name = "text"
-    usual = "params" if source in ("terms", "csv", "ids", "search", "end_date") else f"{source}.{name}"
-    said = {"Field required": "It is missing: fill it in"}.get(said, said)
-    return _FIELDS.get((source, name), usual), _sentence(said)
+    said = {"Field required": "It is missing: fill it in"}.get(found[2], found[2])
+    return fields[found[1]], _sentence(said)
 
 
 def _sentence(text: str) -> str:
@@ -226,7 +227,7 @@ def _params(typed: Typed, sources: Sources) -> dict[str, Any]:
             {"terms": list(typed.terms)} | ({"include_running": True} if typed.include_running else {})
         ),
         "csv": lambda typed: {"text": typed.csv},
-        "ids": lambda typed: {"ids": [ref.strip() for ref in typed.ids.replace(",", "\n").splitlines() if ref.strip()]},
+        "ids": lambda typed: {"ids": [ref for line in lines_of(typed.ids) for ref in _refs(line)]},
         "search": _search_params,
         "end_date": lambda typed: (
             ({"before": typed.before.strip()} if typed.before.strip() else {}) | {"ended_by": typed.ended_by}
@@ -234,9 +235,20 @@ def _params(typed: Typed, sources: Sources) -> dict[str, Any]:
     }
     if typed.source in makers:
         return makers[typed.source](typed)
-    fields = fields_of(sources[typed.source]) if typed.source in sources else []
-    values = {each.name: _other(each, typed.others.get(each.key, "")) for each in fields}
+    described = _others_of(typed.source, sources)
+    values = {each.name: _other(each, typed.others.get(each.key, "")) for each in described}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _refs(line: str) -> list[str]:
+    """Return the ids of a line: separated by commas, or one in quotation marks, which may hold commas itself."""
+    if len(line) > 2 and line[0] == line[-1] == '"':
+        return [line[1:-1]]
+    return [ref.strip() for ref in line.split(",") if ref.strip()]
+
+
+def _quoted(ref: str) -> str:
+    return f'"{ref}"' if "," in ref else ref
 
 
 def _search_params(typed: Typed) -> dict[str, Any]:
@@ -247,6 +259,10 @@ def _search_params(typed: Typed) -> dict[str, Any]:
         what = f"The ticks belong to a search for {typed.searched or ''!r}"
         raise bad_field("text", what, "Press Search to see what this text finds, then tick again.")
     return {"text": text, "ids": list(typed.picked)}
+
+
+def _others_of(source: str, sources: Sources) -> list[SourceField]:
+    return fields_of(sources[source]) if source in sources else []
 
 
 def _other(described: SourceField, typed: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,7 +42,7 @@ class SourceField:
     default: str = ""
 
     def read(self, typed: str) -> Any:
-        """Return the value of what was typed; None leaves the parameter out. Raises ValueError for what is no JSON."""
+        """Return the value of what was typed; None leaves the parameter out. Raises ValueError for what is none."""
         if self.kind is FieldKind.FLAG:
             return bool(typed)
         if self.kind is FieldKind.LINES:
@@ -50,6 +51,8 @@ class SourceField:
             return None
         if self.kind is FieldKind.JSON:
             return _from_json(typed)
+        if self.kind is FieldKind.NUMBER:
+            return _number(typed)
         return typed if self.kind is FieldKind.TEXT else typed.strip()
 
     def show(self, value: Any) -> str:
@@ -109,7 +112,7 @@ def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping
 
 def _kind(schema: Mapping[str, Any]) -> tuple[FieldKind, Sequence[str]]:
     kind = schema.get("type")
-    if "enum" in schema:
+    if "enum" in schema and kind == "string":
         return FieldKind.CHOICE, [str(each) for each in schema["enum"]]
     if kind == "string":
         return (FieldKind.DATE if schema.get("format") == "date" else FieldKind.TEXT), ()
@@ -120,6 +123,17 @@ def _kind(schema: Mapping[str, Any]) -> tuple[FieldKind, Sequence[str]]:
     if kind == "array" and schema.get("items", {}).get("type") in ("string", "integer", "number"):
         return FieldKind.LINES, ()
     return FieldKind.JSON, ()
+
+
+def _number(typed: str) -> int | float:
+    for kind in (int, float):
+        try:
+            value = kind(typed)
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            return value
+    raise ValueError("is no number; write it as 12 or 0.5")
 
 
 def _from_json(typed: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coursekeep import GapReason
 from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 
@@ -12,6 +13,7 @@ __all__ = [
     "DELIVERIES",
     "ENDS",
     "FAIL_REASONS",
+    "GAP_REASONS",
     "ITEM_STATUSES",
     "NOTIFICATIONS",
     "RUN_STATUSES",
@@ -19,6 +21,9 @@ __all__ = [
     "SOURCES",
     "WOULD",
     "Word",
+    "completeness_words",
+    "gap_words",
+    "kind_words",
     "reason_words",
     "size",
     "source_words",
@@ -119,6 +124,67 @@ SKIP_REASONS: Mapping[str, Word] = {
     SkipReason.EXCLUDED: Word("Left out", "A pattern of the request leaves it out."),
 }
 
+GAP_REASONS: Mapping[str, Word] = {
+    GapReason.LOCKED: Word(
+        "Locked",
+        "The LMS lists it, but withholds it.",
+        "Unlock it in the LMS, then archive the course again with refresh.",
+        "warn",
+    ),
+    GapReason.NO_ACCESS: Word(
+        "No access",
+        "The token may not read it.",
+        "Give the integration's account the right, then archive the course again with refresh.",
+        "warn",
+    ),
+    GapReason.NOT_FOUND: Word("Gone", "It was listed, but was gone when it was asked for.", tone="warn"),
+    GapReason.NOT_OFFERED: Word("Not offered", "The LMS has no way to read it."),
+    GapReason.MALFORMED: Word(
+        "Malformed answer",
+        "The LMS's answer made no sense, even when asked again.",
+        "Look at it in the LMS, and report it to whoever maintains the connector.",
+        "warn",
+    ),
+    GapReason.WRONG_SIZE: Word(
+        "Wrong size",
+        "The bytes that came are not as many as the LMS promised.",
+        "Archive the course again with refresh; if it stays, open the file in the LMS.",
+        "warn",
+    ),
+    GapReason.WRONG_CONTENT: Word(
+        "Wrong content",
+        "Other bytes came than the LMS promised, for example a sign-in page.",
+        "Archive the course again with refresh; if it stays, open the file in the LMS.",
+        "warn",
+    ),
+    GapReason.TOO_LARGE: Word(
+        "Too large",
+        "It is larger than the settings allow.",
+        "Raise archive.max_file_size, then archive the course again with refresh.",
+        "warn",
+    ),
+    GapReason.EXPORT_FAILED: Word(
+        "Export failed",
+        "The LMS's own export ended in an error.",
+        "Archive the course again with refresh; if it stays, try the export in the LMS.",
+        "warn",
+    ),
+    GapReason.UNEXPLAINED: Word(
+        "Unexplained",
+        "The LMS counts more than arrived, and nothing says why.",
+        "Compare the package with the LMS, and report it to whoever maintains the connector.",
+        "bad",
+    ),
+}
+
+#: how complete a version, or one kind of its content, is
+_COMPLETENESS: Mapping[str, Word] = {
+    "complete": Word("Complete", "Nothing is missing, and the numbers prove it.", tone="good"),
+    "partial": Word("Partial", "Something is missing, or nothing proves that nothing is.", tone="warn"),
+    "unavailable": Word("Unavailable", "It could not be read at all.", tone="bad"),
+    "not-supported": Word("Not captured", "The connector does not capture it, or the LMS has none of it to tell."),
+}
+
 #: course sources that have a form, and what others that plugins bring are called
 SOURCES: Mapping[str, str] = {
     "terms": "Terms",
@@ -133,7 +199,7 @@ SOURCES: Mapping[str, str] = {
 ENDS: Mapping[str, str] = {
     "course": "the course itself",
     "term": "its term",
-    "academic_year": "its academic year",
+    "academic_year": "the academic year it belongs to",
 }
 
 #: what a preview says would become of a course
@@ -192,7 +258,26 @@ def reason_words(reason: str | None) -> Word | None:
     """Return what a reason means; None for none, and the word itself where a plugin made it up."""
     if reason is None:
         return None
-    return FAIL_REASONS.get(reason) or SKIP_REASONS.get(reason) or Word(reason.replace("_", " ").capitalize(), "")
+    return FAIL_REASONS.get(reason) or SKIP_REASONS.get(reason) or Word(_plain(reason), "")
+
+
+def gap_words(reason: str) -> Word:
+    """Return what the reason of a gap means; the word itself where it is of a release that knows more."""
+    return GAP_REASONS.get(reason) or Word(_plain(reason), "")
+
+
+def completeness_words(status: str) -> Word:
+    """Return what the completeness of a version, or of one kind, means."""
+    return _COMPLETENESS.get(status) or Word(_plain(status), "")
+
+
+def kind_words(kind: str) -> str:
+    """Return the name of a kind of content for people."""
+    return _plain(kind)
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", " ").replace("-", " ").capitalize()
 
 
 def source_words(source: str) -> str:

@@ -2,6 +2,8 @@
 
 from coursekeep_daemon.package.archive import Archive
 from coursekeep_daemon.package.commit import Step
+from coursekeep_daemon.package.completeness import KindCount
+from coursekeep_daemon.package.completeness import Status as CompletenessStatus
 from coursekeep_daemon.package.context import Committed, Head, PackageContext
 from coursekeep_daemon.package.errors import (
     FileRefused,
@@ -15,6 +17,7 @@ from coursekeep_daemon.package.errors import (
     WrongContent,
     WrongSize,
 )
+from coursekeep_daemon.package.reading import NamedGap, NamedGaps, StatedCompleteness
 from coursekeep_daemon.package.report import Problem, VerifyReport
 from coursekeep_daemon.package.schemas import RecordRefused
 from coursekeep_daemon.package.sink import FileSink
@@ -24,9 +27,13 @@ from coursekeep_daemon.package.writer import PackageWriter
 __all__ = [
     "Archive",
     "Committed",
+    "CompletenessStatus",
     "FileRefused",
     "FileSink",
     "Head",
+    "KindCount",
+    "NamedGap",
+    "NamedGaps",
     "NoSuchPackage",
     "OtherSource",
     "PackageBusy",
@@ -36,6 +43,7 @@ __all__ = [
     "PackageWriter",
     "Problem",
     "RecordRefused",
+    "StatedCompleteness",
     "Step",
     "StorageFull",
     "StorageUnavailable",

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import structlog
 
 from coursekeep import Course, Redaction, SettingsError
-from coursekeep_daemon.package import export, guide, objects, verify
+from coursekeep_daemon.package import export, guide, objects, reading, verify
 from coursekeep_daemon.package.commit import load, recover
 from coursekeep_daemon.package.context import Head, PackageContext
 from coursekeep_daemon.package.errors import NoSuchPackage, PackageBusy, PackageDamaged, StorageFull, StorageUnavailable
@@ -99,6 +99,13 @@ class Archive:
             sync_file(probe.write(b"Coursekeep can write here.\n" * 1000).path)
             return shutil.disk_usage(self.root).free
 
+    def space(self) -> tuple[int, int]:
+        """Return the free bytes, and those of the whole file system; writes nothing. Raises `StorageUnavailable`."""
+        self._check_present()
+        with storage_errors(self.root):
+            usage = shutil.disk_usage(self.root)
+            return usage.free, usage.total
+
     def require_space(self, minimum: int) -> int:
         """Return the free bytes as `check_writable`. Raises `StorageFull` where there are fewer than `minimum`."""
         free = self.check_writable()
@@ -146,6 +153,16 @@ class Archive:
         """Check a package's stored bytes, and one version's bag. Raises `NoSuchPackage` and what storage raises."""
         self._existing(object_id).version(version)
         return verify.verify_object(self._place(object_id).directory, version)
+
+    def completeness(self, object_id: str, version: int | None = None) -> reading.StatedCompleteness:
+        """Return what a version says of its completeness. Raises `PackageDamaged`, `NoSuchPackage` and as `head`."""
+        inventory = self._existing(object_id)
+        return reading.read_completeness(self._place(object_id).directory, inventory, inventory.version(version))
+
+    def gaps(self, object_id: str, version: int | None = None, *, limit: int = 500) -> reading.NamedGaps:
+        """Return the first gaps of a version, and how many it has. Raises as `completeness`."""
+        inventory = self._existing(object_id)
+        return reading.read_gaps(self._place(object_id).directory, inventory, inventory.version(version), limit)
 
     def bag_name(self, object_id: str, version: int | None = None) -> str:
         """Return the name of a version's directory when it is exported; a zip is best named like it."""

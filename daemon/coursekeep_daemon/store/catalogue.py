@@ -39,11 +39,21 @@ class Catalogue(Room):
             await self._writer.run(lambda tx: _see(tx, integration, courses))
 
     async def courses(
-        self, search: str | None = None, integration: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        search: str | None = None,
+        integration: str | None = None,
+        archived: bool | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Slice[CatalogueCourse]:
-        """List the catalogue in the order of first sight. `search` looks in name, code and ids. Raises `BadCursor`."""
+        """List the catalogue in the order of first sight. `search` looks in name, code and ids. Raises `BadCursor`.
+
+        `archived` takes only the courses that have a package, or that have none.
+        """
         query = _filtered(select(*_COURSE.columns), course.c.search_text, search, course.c.integration, integration)
-        scope = f"courses {search!r} {integration!r}"
+        if archived is not None:
+            query = query.where(course.c.package_id.is_not(None) if archived else course.c.package_id.is_(None))
+        scope = f"courses {search!r} {integration!r} {archived!r}"
         return await self._reader(
             lambda connection: page(connection, _COURSE, query, course.c.id, scope=scope, limit=limit, cursor=cursor)
         )

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coursekeep_daemon.store.database import Database, translate
 from coursekeep_daemon.store.errors import SchemaMismatch
 
-__all__ = ["check", "upgrade"]
+__all__ = ["check", "revision", "upgrade"]
 
 
 def upgrade(database: Database) -> str | None:
@@ -53,6 +53,11 @@ def check(database: Database) -> None:
         f"The database {database.path} is at revision {found or 'empty'}, this program needs {_head()}: "
         "make a backup, then run `coursekeep db upgrade`."
     )
+
+
+def revision(connection: Connection) -> str:
+    """Return the revision of the schema behind a connection."""
+    return _revision(connection) or "empty"
 
 
 def _config() -> Config:

@@ -80,6 +80,10 @@ class Store(
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
 
+    async def revision(self) -> str:
+        """Return the revision of the schema."""
+        return await self._reader(schema.revision)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

@@ -51,8 +51,10 @@ ROUTES: dict[str, str | None] = {
     "GET /courses": "read",
     "GET /packages": "read",
     "GET /packages/{package_id}": "read",
+    "GET /packages/{package_id}/versions/{version}/completeness": "read",
     "GET /packages/{package_id}/versions/{version}/download": "operate",
     "POST /packages/{package_id}/verify": "operate",
+    "GET /system": "read",
     "GET /events": "read",
 }
 

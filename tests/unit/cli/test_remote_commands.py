@@ -297,6 +297,8 @@ def test_a_schedule_is_added_and_removed() -> None:
         ["terms", "refresh", "main"],
         ["terms", "list", "main"],
         ["course", "list"],
+        ["course", "list", "--archived"],
+        ["system"],
         ["package", "list"],
         ["package", "show", PACKAGE],
         ["run", "list"],

@@ -410,6 +410,9 @@ def test_a_source_of_a_plugin_gets_a_form_from_its_parameters() -> None:
         browser, page = await opened(house)
         await submit(browser, page, "start_unseen", source="faculty", **typed)
         wrong = await submit(browser, page, "preview", source="faculty", **(typed | {"faculty.limits": "{"}))
+        letters = await submit(browser, page, "preview", source="faculty", **(typed | {"faculty.year": "nan"}))
+        house.api.service.raises = BadRequest("params.faculty: Field required; params.codes.0: x", where="params")
+        both = await submit(browser, page, "preview", source="faculty", **(typed | {"faculty.faculty": ""}))
         (run,) = (await house.api.store.runs()).items
 
         assert "Courses of a faculty" in page.text
@@ -425,10 +428,24 @@ def test_a_source_of_a_plugin_gets_a_form_from_its_parameters() -> None:
             limits={"a": 1},
         )
         assert (wrong.status_code, 'id="faculty.limits-wrong">Limits is not JSON' in wrong.text) == (422, True)
+        assert 'id="faculty.year-wrong">Year is no number' in letters.text
+        assert 'id="faculty.faculty-wrong">It is missing: fill it in.' in both.text
+        assert 'id="faculty.codes-wrong">X.' in both.text
         request = RunRequest(integration="main", source="faculty", params=run.params)
         assert request_of(typed_of(request, sources), sources).params == run.params
 
     in_console(test)
+
+
+def test_an_id_that_holds_a_comma_stays_one_id() -> None:
+    """What is read back into the form makes the same request, whatever its ids hold."""
+    request = RunRequest(integration="main", source="ids", params={"ids": ["1", "sis:LAW, 2", "3"]})
+    typed = typed_of(request, SOURCES)
+
+    assert typed.ids == '1\n"sis:LAW, 2"\n3'
+    assert request_of(typed, SOURCES).params == request.params
+    chosen = RunRequest(integration="main", source="search", params={"text": "law", "ids": ["7"]})
+    assert request_of(typed_of(chosen, SOURCES), SOURCES).params == chosen.params
 
 
 def test_two_hundred_thousand_ids_are_taken() -> None:

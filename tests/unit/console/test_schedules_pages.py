@@ -243,7 +243,7 @@ def test_the_edit_form_holds_what_is_stored_and_saves_what_was_changed() -> None
         changed = await send(browser, form, address, "save", **kept, ended_for="1 year", enabled=None)
 
         assert typed_in(form.text, "cron") == "0 3 15 * *"
-        assert '<option value="academic_year" selected>its academic year</option>' in form.text
+        assert '<option value="academic_year" selected>the academic year it belongs to</option>' in form.text
         assert "was so already" in same.text
         assert "is changed" in (await browser.follow(changed)).text
         now = await house.api.store.schedule("ended_courses")
@@ -422,7 +422,7 @@ def test_the_runs_of_a_schedule_are_listed_and_filtered() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ended_by": "academic_year"}, "Ended at least 6 months ago, by the end of its academic year"),
+        ({"ended_by": "academic_year"}, "Ended at least 6 months ago, by the end of the academic year it belongs to"),
         ({"ended_for": None, "params": {"before": "2026-01-31"}}, "Ended before 2026-01-31, by the end of the course"),
         ({"ended_for": None, "source": "terms", "params": {"terms": ["7", "8"]}}, "Terms 7, 8"),
         ({"ended_for": None, "source": "ids", "params": {"ids": [str(n) for n in range(10)]}}, "and 2 more"),

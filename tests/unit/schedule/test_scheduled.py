@@ -310,6 +310,10 @@ def test_jobs_survive_a_restart_and_go_with_their_schedules(tmp_path):
         scheduler = Scheduler(tmp_path / "schedule.db", nothing)
         unchanged = await scheduler.start(schedules, {"main": ("30 2 * * *", "UTC")})
         due = {name: scheduler.next_fire(name) for name in ("ended", "other")}
+        refresh = scheduler.next_refresh("main")
+        assert refresh is not None
+        assert (refresh.hour, refresh.minute) == (2, 30)
+        assert scheduler.next_refresh("other") is None
         await scheduler.stop()
         return unchanged, due
 

@@ -1,7 +1,8 @@
-"""`coursekeep check`, `plugins`, `integrations`, `terms` and `course`."""
+"""`coursekeep check`, `plugins`, `integrations`, `terms`, `course` and `system`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     courses = typer.Typer(help="The catalogue of courses.", no_args_is_help=True)
     app.add_typer(courses, name="course")
     command(courses, "list")(course_list)
+    command(app, "system")(system)
 
 
 def check(
@@ -111,12 +113,16 @@ def course_list(
     call: Call,
     search: Annotated[str | None, typer.Option("--search", help="Text in name, code or SIS id.")] = None,
     integration: Annotated[str | None, typer.Option("--integration", "-i", help="Only of this integration.")] = None,
+    archived: Annotated[
+        bool | None, typer.Option("--archived/--not-archived", help="Only those that have a package, or have none.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most entries to show.")] = 50,
     every: Annotated[bool, typer.Option("--all", help="Show all entries.")] = False,
 ) -> None:
     """List the courses that the daemon has seen, each with its newest package."""
+    wanted = {"search": search, "integration": integration, "archived": archived}
     with call.client() as client:
-        found = client.entries("/courses", limit=None if every else limit, search=search, integration=integration)
+        found = client.entries("/courses", limit=None if every else limit, **wanted)
     if call.as_json:
         call.print.data({"items": found})
         return
@@ -125,3 +131,31 @@ def course_list(
         ("integration", "id", "name", "code", "term", "ended", "package", "version"),
         [[course[name] for name in names] for course in found],
     )
+
+
+def system(call: Call) -> None:
+    """Show how the daemon stands: versions, storage, database, workers. Exits 1 where it is not ready."""
+    with call.client() as client:
+        found = client.get("/system")
+    if call.as_json:
+        call.print.data(found)
+    else:
+        call.print.fields(_flat(found), list(_flat(found)))
+        names = ("integration", "next_at", "cron", "time_zone")
+        call.print.table(
+            ("integration", "terms read next", "rule", "time zone"),
+            [[each[name] for name in names] for each in found["terms_refreshes"]],
+        )
+    if not found["ready"]:
+        raise typer.Exit(EXIT_NOT_GOOD)
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what is nested by its part: `storage free`."""
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        if name in ("libraries", "storage", "database", "workers", "reasons"):
+            flat |= {f"{name} {key}": each for key, each in value.items()}
+        elif name != "terms_refreshes":
+            flat[name] = value
+    return flat

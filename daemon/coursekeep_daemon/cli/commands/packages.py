@@ -1,4 +1,4 @@
-"""`coursekeep package`: list, show, verify, export."""
+"""`coursekeep package`: list, show, completeness, verify, export."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, CliError, told_as_cli_er
 __all__ = ["register"]
 
 _Package = Annotated[str, typer.Argument(metavar="PACKAGE", help="Id of the package: urn:uuid:...")]
+_Version = Annotated[int | None, typer.Option("--version", min=1, help="Which version.", show_default="newest")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="package")
     command(group, "list")(list_packages)
     command(group, "show")(show)
+    command(group, "completeness")(completeness)
     command(group, "verify")(verify)
     command(group, "export")(export)
 
@@ -64,6 +66,33 @@ def show(call: Call, package: _Package) -> None:
     )
 
 
+def completeness(
+    call: Call,
+    package: _Package,
+    version: _Version = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, max=10_000, help="Most gaps to show.")] = 500,
+) -> None:
+    """Show for every kind of content how much there should be and how much there is, and the gaps with their reasons.
+
+    Exits 0 where the version is complete, 1 where it is not.
+    """
+    with call.client() as client:
+        chosen = version or _newest(client, package)
+        found = client.get(f"/packages/{package}/versions/{chosen}/completeness", limit=limit)
+    if call.as_json:
+        call.print.data(found)
+    else:
+        names = ("expected", "captured", "gaps", "status", "remark")
+        call.print.table(("kind", *names), [(kind, *(c[name] for name in names)) for kind, c in found["kinds"].items()])
+        gap = ("kind", "id", "reason", "count", "detail")
+        if found["named_gaps"]:
+            call.print.say("")
+            call.print.table(gap, [[each[name] for name in gap] for each in found["named_gaps"]])
+        call.print.say(f"version {chosen}: {found['status']}; gaps: {found['gaps']}, shown: {len(found['named_gaps'])}")
+    if found["status"] != "complete":
+        raise typer.Exit(EXIT_NOT_GOOD)
+
+
 def verify(
     call: Call,
     target: Annotated[
@@ -93,16 +122,14 @@ def verify(
 def export(
     call: Call,
     package: _Package,
-    version: Annotated[
-        int | None, typer.Option("--version", min=1, help="Which version.", show_default="newest")
-    ] = None,
+    version: _Version = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")] = False,
 ) -> None:
     """Save a package version as a zip that holds a BagIt bag."""
     with call.client() as client:
         if version is None:
-            version = int(client.get(f"/packages/{package}")["versions"][-1]["version"])
+            version = _newest(client, package)
         target = output or Path(f"{package.rpartition(':')[2]}-v{version}.zip")
         if target.exists() and not force:
             raise CliError(f"{target} is there already. Choose another --output, or replace it with --force.")
@@ -111,6 +138,10 @@ def export(
         call.print.data({"path": str(target), "bytes": size, "package_id": package, "version": version})
     else:
         call.print.say(f"{target}: {size} bytes")
+
+
+def _newest(client: ApiClient, package: str) -> int:
+    return int(client.get(f"/packages/{package}")["versions"][-1]["version"])
 
 
 def _verify_path(path: Path) -> Mapping[str, Any]:

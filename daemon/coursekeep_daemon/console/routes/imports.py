@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
 from coursekeep_daemon.api.errors import domain_errors
 from coursekeep_daemon.api.routes.runs import shown_runs
 from coursekeep_daemon.api.state import Daemon
+from coursekeep_daemon.console.chart import Chart, draw, first_day
 from coursekeep_daemon.console.filters import Filter, next_page
 from coursekeep_daemon.console.pages import page, see_other
 from coursekeep_daemon.console.security import Operator, Viewer
@@ -75,6 +76,7 @@ async def imports(request: Request, service: Daemon, visit: Viewer) -> Response:
         asked=asked,
         next=next_page(request, part.next_cursor),
         statuses=RUN_STATUSES,
+        chart=await _chart(service),
         paused=any(hold.level is HoldLevel.ALL for hold in service.overall_holds()),
     )
 
@@ -95,6 +97,11 @@ async def resume_all(request: Request, service: Daemon, visit: Operator) -> Resp
         with domain_errors():
             await service.control.resume(PauseLevel.ALL, by=visit.name)
     return see_other(request, "/", "All imports go on, except those that are paused themselves.")
+
+
+async def _chart(service: Service) -> Chart:
+    today = service.clock().astimezone(UTC).date()
+    return draw(await service.store.archived_per_day(first_day(today)), today)
 
 
 async def _tiles(service: Service) -> list[Tile]:

@@ -203,7 +203,7 @@ async def _form(
     status: int = 200,
 ) -> Response:
     """Show the form with all that was typed, and below it a preview where there is one."""
-    wrong = {} if problem is None else wrong_fields(problem, draft.typed.source)
+    wrong = {} if problem is None else wrong_fields(problem, draft.typed.source, draft.service.registry.sources())
     more = {"said": (tone, said)} if said else {}
     return page(
         draft.request,

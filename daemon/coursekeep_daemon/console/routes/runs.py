@@ -19,7 +19,7 @@ from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.console.filters import Filter, next_page
 from coursekeep_daemon.console.pages import page, see_other
 from coursekeep_daemon.console.security import Operator, Viewer, Visit
-from coursekeep_daemon.console.words import FAIL_REASONS, ITEM_STATUSES, RUN_STATUSES, SKIP_REASONS
+from coursekeep_daemon.console.words import FAIL_REASONS, GAP_REASONS, ITEM_STATUSES, RUN_STATUSES, SKIP_REASONS
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import AuditEvent, PauseLevel
@@ -97,6 +97,7 @@ async def statuses(request: Request, visit: Viewer) -> Response:
             ("Courses within a run", ITEM_STATUSES),
             ("Why a course failed", FAIL_REASONS),
             ("Why a course was skipped", SKIP_REASONS),
+            ("Why something is a gap", GAP_REASONS),
             ("Runs", RUN_STATUSES),
         ],
     )

@@ -252,7 +252,7 @@ async def _form(
 ) -> Response:
     """Show the form with all that was typed, and below it a preview where there is one."""
     selection = draft.typed.selection
-    wrong = {} if problem is None else wrong_of(problem, selection.source)
+    wrong = {} if problem is None else wrong_of(problem, selection.source, draft.service.registry.sources())
     return page(
         draft.request,
         "schedule_form.html",

@@ -1,0 +1,73 @@
+"""What the control API says of the daemon itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from coursekeep_daemon.api.models import Answer, Time
+from coursekeep_daemon.system import System as SystemRecord
+
+__all__ = ["System", "system_answer"]
+
+
+class StorageState(Answer):
+    """Where packages are kept."""
+
+    address: str = Field(description="Address of the archive, without credentials.")
+    free: int | None = Field(description="Free bytes; null where the file system does not say.")
+    size: int | None = Field(description="Bytes of the whole file system.")
+    min_free: int = Field(description="Bytes below which no course is begun.")
+    writable: bool = Field(description="Whether packages can be written, as last tried.")
+    reason: str = Field(description="Why not; empty where all is well.")
+    held_since: Time | None = Field(description="Since when storage holds all work.")
+
+
+class DatabaseState(Answer):
+    """Where runs and items are kept."""
+
+    address: str
+    size: int | None = Field(description="Bytes.")
+    revision: str = Field(description="Revision of the schema.")
+
+
+class Workers(Answer):
+    """What archives courses."""
+
+    engine: str
+    concurrency: int = Field(description="Courses at once.")
+    in_flight: int = Field(description="Courses being archived now.")
+    queued: int = Field(description="Courses that wait, of runs that have not ended.")
+
+
+class TermsRefresh(Answer):
+    """When the terms of an integration are read again."""
+
+    integration: str
+    cron: str
+    time_zone: str
+    next_at: Time | None = Field(description="Null where the integration cannot be used.")
+
+
+class System(Answer):
+    """How the daemon stands. Its plugins are at /plugins; its configuration is not told here."""
+
+    version: str
+    python: str
+    platform: str
+    libraries: Mapping[str, str] = Field(description="Versions of the main libraries.")
+    started_at: Time
+    uptime_seconds: float
+    ready: bool
+    reasons: Mapping[str, str] = Field(description="What is in the way of being ready, by part.")
+    storage: StorageState
+    database: DatabaseState
+    workers: Workers
+    terms_refreshes: list[TermsRefresh]
+
+
+def system_answer(found: SystemRecord) -> System:
+    """Return how the daemon stands."""
+    fields = {name: getattr(found, name) for name in System.model_fields if hasattr(found, name)}
+    return System.model_validate(fields | {"uptime_seconds": found.uptime.total_seconds()})

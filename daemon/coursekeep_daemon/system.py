@@ -1,0 +1,228 @@
+"""The system: what runs here, on what, and how it stands. For the page, the API and the command line alike."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import platform
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from coursekeep_daemon.package import Archive, PackageError
+from coursekeep_daemon.runs.holds import Clock, Hold, HoldLevel
+from coursekeep_daemon.secrets import without_credentials
+from coursekeep_daemon.store import Store
+
+if TYPE_CHECKING:
+    from coursekeep_daemon.settings import Settings
+
+__all__ = ["Daemon", "DatabaseState", "StorageState", "System", "SystemView", "TermsRefresh", "Workers"]
+
+#: what the daemon stands on; a report of a fault names these
+_LIBRARIES = ("fastapi", "uvicorn", "pydantic", "sqlalchemy", "alembic", "apscheduler", "httpx", "aiohttp", "pluggy")
+
+#: seconds that the archive's file system gets to say how much is free
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StorageState:
+    """Where packages are kept, and whether more can be."""
+
+    #: address of the archive, without credentials
+    address: str
+    #: bytes; None where the file system does not say
+    free: int | None
+    size: int | None
+    #: bytes below which no course is begun
+    min_free: int
+    #: whether packages can be written, as last tried
+    writable: bool
+    #: why they cannot, or why nothing is known of the free space
+    reason: str
+    #: since when storage holds all work
+    held_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseState:
+    """Where runs and items are kept."""
+
+    address: str
+    #: bytes, what waits in the write-ahead log included; None where the file cannot be seen
+    size: int | None
+    revision: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workers:
+    """What archives courses."""
+
+    engine: str
+    #: courses at once
+    concurrency: int
+    in_flight: int
+    #: courses that wait, of runs that have not ended
+    queued: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TermsRefresh:
+    """When the terms of an integration are read again."""
+
+    integration: str
+    cron: str
+    time_zone: str
+    #: None where they are not, since the integration cannot be used
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class System:
+    """How the daemon stands."""
+
+    version: str
+    python: str
+    platform: str
+    #: versions of the main libraries, by name
+    libraries: Mapping[str, str]
+    started_at: datetime
+    uptime: timedelta
+    ready: bool
+    #: what is in the way of being ready, by part
+    reasons: Mapping[str, str]
+    storage: StorageState
+    database: DatabaseState
+    workers: Workers
+    terms_refreshes: Sequence[TermsRefresh]
+
+
+class Times(Protocol):
+    """What is asked of the scheduler."""
+
+    def next_refresh(self, integration: str) -> datetime | None: ...
+
+
+class Daemon(Protocol):
+    """What is asked of the service: its parts, and what it says of itself."""
+
+    settings: Settings
+    clock: Clock
+    version: str
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def archive(self) -> Archive: ...
+    @property
+    def scheduler(self) -> Times: ...
+    def ready(self) -> tuple[bool, dict[str, str]]: ...
+    def overall_holds(self) -> list[Hold]: ...
+
+
+class SystemView:
+    """Looks at a running daemon. Make it when the daemon starts: that is when its time begins."""
+
+    def __init__(self, daemon: Daemon, *, in_flight: Callable[[], int]) -> None:
+        self._daemon = daemon
+        self._in_flight = in_flight
+        self._started_at = daemon.clock()
+        self._libraries = _versions()
+        self._asked: asyncio.Task[tuple[int, int]] | None = None
+
+    async def __call__(self) -> System:
+        """Return how everything stands now. Reads little, and writes nothing."""
+        daemon = self._daemon
+        ready, reasons = daemon.ready()
+        return System(
+            version=daemon.version,
+            python=platform.python_version(),
+            platform=f"{platform.system()} {platform.release()}, {platform.machine()}",
+            libraries=self._libraries,
+            started_at=self._started_at,
+            uptime=daemon.clock() - self._started_at,
+            ready=ready,
+            reasons=reasons,
+            storage=await self._storage(),
+            database=await self._database(),
+            workers=await self._workers(),
+            terms_refreshes=self._refreshes(),
+        )
+
+    async def _storage(self) -> StorageState:
+        settings = self._daemon.settings.archive
+        held = next((hold for hold in self._daemon.overall_holds() if hold.level is HoldLevel.STORAGE), None)
+        reason = "" if held is None else held.reason
+        free = size = None
+        try:
+            free, size = await self._space()
+        except PackageError as error:
+            reason = reason or str(error)
+        except TimeoutError:
+            reason = reason or f"The file system of the archive has not answered for {_PATIENCE:.0f} seconds."
+        return StorageState(
+            address=without_credentials(settings.url),
+            free=free,
+            size=size,
+            min_free=settings.min_free,
+            writable=held is None and free is not None,
+            reason=reason,
+            held_since=None if held is None else held.since,
+        )
+
+    async def _space(self) -> tuple[int, int]:
+        """Ask the archive's file system. One that does not answer is asked once, however many want to know."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(asyncio.to_thread(self._daemon.archive.space))
+            self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
+        return await asyncio.wait_for(asyncio.shield(self._asked), _PATIENCE)
+
+    async def _database(self) -> DatabaseState:
+        address = self._daemon.settings.store.url
+        size = await asyncio.to_thread(_size, Path(address.removeprefix("sqlite:///")))
+        return DatabaseState(
+            address=without_credentials(address), size=size, revision=await self._daemon.store.revision()
+        )
+
+    async def _workers(self) -> Workers:
+        engine = self._daemon.settings.engine
+        queued = sum(waiting for waiting, _ in (await self._daemon.store.open_work()).values())
+        return Workers(engine=engine.kind, concurrency=engine.concurrency, in_flight=self._in_flight(), queued=queued)
+
+    def _refreshes(self) -> list[TermsRefresh]:
+        settings = self._daemon.settings
+        return [
+            TermsRefresh(
+                integration=name,
+                cron=one.terms_refresh,
+                time_zone=settings.daemon.time_zone,
+                next_at=self._daemon.scheduler.next_refresh(name),
+            )
+            for name, one in sorted(settings.integrations.items())
+        ]
+
+
+def _versions() -> dict[str, str]:
+    found = {"sqlite": sqlite3.sqlite_version}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return dict(sorted(found.items()))
+
+
+def _size(database: Path) -> int | None:
+    """Return the bytes of a database and of its write-ahead log, which is not always there."""
+    try:
+        size = database.stat().st_size
+    except OSError:
+        return None
+    try:
+        return size + database.with_name(f"{database.name}-wal").stat().st_size
+    except OSError:
+        return size
