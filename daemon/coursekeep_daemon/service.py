@@ -23,6 +23,7 @@ from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
@@ -40,7 +41,7 @@ from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.schedule_calls import ScheduleCalls
 from coursekeep_daemon.scheduled import ScheduledRuns
-from coursekeep_daemon.settings import Settings
+from coursekeep_daemon.settings import Settings, oidc_secret
 from coursekeep_daemon.store import Run, Store
 from coursekeep_daemon.system import SystemView
 
@@ -107,6 +108,7 @@ class Service(ScheduleCalls):
             await self._open_integrations(stack)
             self._read_schedules()
             self._targets = await open_targets(self.settings, stack)
+            self._oidc_secret = oidc_secret(self.settings)
             await self._start_store(stack)
             await self._start_archive()
             await self._start_integrations()
@@ -152,6 +154,8 @@ class Service(ScheduleCalls):
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)
+        oidc = self.settings.oidc
+        self.openid = OpenId(self.store, oidc, self._oidc_secret) if oidc.issuer else None
 
     async def _start_archive(self) -> None:
         settings = self.settings.archive

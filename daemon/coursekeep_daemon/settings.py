@@ -9,11 +9,22 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote, unquote
+from typing import Any, Literal, Self
+from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
@@ -21,6 +32,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
+from coursekeep_daemon.roles import Role
 from coursekeep_daemon.secrets import is_reference, redact, resolve_secrets
 from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
 
@@ -31,11 +43,14 @@ __all__ = [
     "EngineSettings",
     "IntegrationSettings",
     "NotificationSettings",
+    "OidcSettings",
     "ScheduleSettings",
     "Settings",
     "StoreSettings",
     "connector_settings",
+    "is_loopback",
     "load_settings",
+    "oidc_secret",
 ]
 
 _NAME = r"^[a-z0-9][a-z0-9_-]*$"
@@ -58,7 +73,20 @@ class DaemonSettings(_Section):
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto` is text on a terminal, else JSON.")
     shutdown_timeout: float = Field(30.0, ge=0, description="Seconds that courses in flight get at a stop.")
     time_zone: str = Field("UTC", description="Time zone of cron rules that name none.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks of reverse proxies whose word on where a request comes from is believed."
+    )
     disabled_plugins: tuple[str, ...] = Field((), description="Entry points of plugins that are not to be loaded.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"{each!r} is no address; write one such as 127.0.0.1 or 10.0.0.0/8") from None
+        return value
 
     _zone = field_validator("time_zone")(parse_time_zone)
 
@@ -105,6 +133,52 @@ class AccountSettings(_Section):
 
     session_hours: float = Field(168.0, gt=0, description="Hours after which a sign-in ends, however much it is used.")
     session_idle_hours: float = Field(12.0, gt=0, description="Hours without use after which a sign-in ends.")
+
+
+class OidcSettings(_Section):
+    """Sign-in to the console with OpenID Connect. Without `issuer` there is none."""
+
+    issuer: str = Field("", description="Address of the provider, exactly as it calls itself.")
+    client_id: str = Field("", description="Name under which the provider knows this daemon.")
+    client_secret: dict[str, str] | str | None = Field(
+        None, repr=False, description="Secret; unset for a public client."
+    )
+    scope: str = Field("openid profile", description="What to ask the provider for.")
+    name_claim: str = Field("preferred_username", description="Claim that becomes the user's name.")
+    role_claim: str = Field("groups", description="Claim whose values decide on the role.")
+    roles: dict[Role, tuple[str, ...]] = Field(
+        default_factory=dict, description="Values of that claim for each role; `*` is anyone."
+    )
+    label: str = Field("Sign in with OpenID Connect", description="What the button on the sign-in page says.")
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme != "https" or not parts.hostname) and not is_loopback(value):
+            raise ValueError("it must be an https address")
+        return value
+
+    @field_validator("client_secret")
+    @classmethod
+    def _reference(cls, value: object) -> object:
+        if isinstance(value, dict) and not is_reference(value):
+            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError("with an issuer, client_id is needed")
+        if self.issuer and not self.roles:
+            raise ValueError("with an issuer, roles are needed: without them nobody gets in")
+        return self
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an http or https address is on this machine."""
+    parts = urlsplit(address)
+    return parts.scheme in ("http", "https") and parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 class IntegrationSettings(BaseModel):
@@ -214,6 +288,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
     notifications: dict[str, NotificationSettings] = Field(default_factory=dict)
@@ -279,6 +354,13 @@ def connector_settings(settings: Settings, name: str, model: type[ConnectorSetti
         return model.model_validate(values)
     except ValidationError as error:
         raise explained(error, settings.origin, model=model, prefix=at, also=IntegrationSettings.model_fields) from None
+
+
+def oidc_secret(settings: Settings) -> str | None:
+    """Return the client secret that `[oidc]` refers to. Raises `SettingsError` where it is not there."""
+    kept = {"client_secret": settings.oidc.client_secret}
+    found = resolve_secrets(kept, ("oidc",), settings.origin)["client_secret"]
+    return None if found is None else str(found)
 
 
 def _usual_file() -> Path | None:

@@ -29,6 +29,7 @@ from coursekeep_daemon.control import Control
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
+from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
@@ -87,6 +88,7 @@ class FakeService:
         self.version = "0.0"
         self.clock: Any = lambda: datetime.now(UTC)
         self.system = SystemView(self, in_flight=lambda: 2)
+        self.openid: OpenId | None = None
         self.holds = Holds(store, {}, lambda: datetime.now(UTC))
         self.target = FakeTarget("ops", [], [])
         self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))

@@ -282,15 +282,13 @@ class AccessContract:
     """Tokens, audit, and moments without time zone."""
 
     def test_token(self, house: House) -> None:
-        """A token is found by its secret until it is revoked; its name is free again then."""
+        """A token is found by its secret, with its user, until it is revoked; its name is free again then."""
 
         async def test(store: Store) -> None:
             token, secret = await store.create_token("ops", "operate")
             assert secret.startswith("ck_")
             assert len(secret) == 46
-            found = await store.token_for(secret)
-            assert found is not None
-            assert (found[0], found[1].name, found[1].id) == (token, "ops", token.user_id)
+            assert await store.token_for(secret) == (token, await store.user("ops"))
             with pytest.raises(Conflict):
                 await store.create_token("ops", "read")
             assert await store.token_for(secret + "x") is None

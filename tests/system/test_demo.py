@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -42,6 +44,24 @@ def test_the_demo_shows_every_fate_and_valid_packages(tmp_path: Path) -> None:
     assert report["packages"] > 0
     assert report["valid"] == dict.fromkeys(("coursekeep", "bagit", "ocfl-py"), report["packages"])
     assert (tmp_path / "demo" / "archive" / "README.txt").exists()
+
+
+def test_the_demo_opens_a_console(tmp_path: Path) -> None:
+    """The demo says at once where the console is, and the name and password that it prints open it."""
+    process = _start("--serve", tmp_path=tmp_path)
+    assert process.stdout is not None
+    said = next(line for line in process.stdout if line.startswith("Console: "))
+    found = re.fullmatch(r"Console: (\S+)\s+sign in as (\S+) with the password (\S+)\n", said)
+    assert found, said
+    with httpx.Client(base_url=found[1], trust_env=False, timeout=60) as browser:
+        token = re.search(r'name="form_token" value="([^"]+)"', browser.get("/sign-in").text)
+        assert token
+        fields = {"form_token": token[1], "name": found[2], "password": found[3], "next": "/"}
+        page = browser.post("/sign-in", data=fields, follow_redirects=True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=300)
+
+    assert (page.status_code, "campus" in page.text, "New import" in page.text) == (200, True, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,6 +16,7 @@ from coursekeep_daemon.api.hub import EventHub
 from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, SecurityHeaders
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
 from coursekeep_daemon.api.routes import (
+    accounts,
     control,
     events,
     health,
@@ -34,11 +35,25 @@ __all__ = ["PREFIX", "close_app", "create_app"]
 
 PREFIX = "/api/v1"
 
+#: in the order in which the documents list them
+_ROUTES = (
+    health,
+    integrations,
+    runs,
+    control,
+    schedules,
+    notifications,
+    packages,
+    accounts,
+    events,
+    system,
+)
+
 _DESCRIPTION = """\
 Archives ended courses of an LMS into open, versioned, verifiable packages.
 
 Send a token as Authorization: Bearer TOKEN; coursekeep token create makes one. Its scope is read, operate (also \
-starts, pauses, cancels, checks, verifies, downloads) or admin (also edits schedules).
+starts, pauses, cancels, checks, verifies, downloads) or admin (also edits schedules and users).
 
 Times are RFC 3339 in UTC. Lists answer with items and, where there is more, a Link header with rel="next"."""
 
@@ -61,7 +76,7 @@ def create_app(service: Service) -> FastAPI:
     install_problem_handlers(app, SECURITY_HEADERS)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)  # added last, so it is outermost
-    for module in (health, integrations, runs, control, schedules, notifications, packages, events, system):
+    for module in _ROUTES:
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
     app.router.routes.append(ConsoleMount("/", create_console(service, closing, hub)))

@@ -212,7 +212,7 @@ class Run(Answer):
     status: RunStatus
     reason: str | None = Field(None, description="Why it failed or was canceled.")
     note: str | None = None
-    created_by: str = Field(description="Name of a token, or `schedule:NAME`.")
+    created_by: str = Field(description="Name of a user, or `schedule:NAME`.")
     schedule: str | None = None
     created_at: Time
     started_at: Time | None = None

@@ -29,8 +29,10 @@ PROBLEMS: Mapping[str, str] = {
     "method-not-allowed": "The address exists, but not for this method.",
     "not-found": "There is nothing at this address.",
     "not-ready": "The daemon is starting, stopping or cannot work.",
+    "provider": "The OpenID provider cannot be used now.",
     "storage": "The archive cannot be read or written.",
     "too-large": "The body of the request is larger than allowed.",
+    "too-many": "Too many attempts failed; the next has to wait.",
     "unauthorized": "The token is missing, unknown or revoked.",
     "unsupported-media-type": "The body of the request is in a form that is not read here.",
 }

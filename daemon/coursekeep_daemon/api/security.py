@@ -54,6 +54,8 @@ class Caller:
     request: Request
     #: what the user came with, for the audit: `token NAME`
     via: str
+    #: name of the token, where it is one
+    token: str | None = None
     #: asked by long answers, again and again: False once the token or session has ended
     still_allowed: Callable[[], Awaitable[bool]]
 
@@ -98,7 +100,12 @@ async def authorize(
 
     scope = min(Scope(token.scope), Scope.of(user.role), key=list(Scope).index)
     caller = Caller(
-        name=user.name, scope=scope, request=request, via=f"token {token.name}", still_allowed=still_allowed
+        name=user.name,
+        scope=scope,
+        request=request,
+        via=f"token {token.name}",
+        token=token.name,
+        still_allowed=still_allowed,
     )
     for needed_scope in needed.scopes:
         if not caller.scope.includes(Scope(needed_scope)):

@@ -7,7 +7,17 @@ import sys
 
 import typer
 
-from coursekeep_daemon.cli.commands import admin, daemon, integrations, notifications, packages, runs, schedules
+from coursekeep_daemon.cli.commands import (
+    admin,
+    audit,
+    daemon,
+    integrations,
+    notifications,
+    packages,
+    runs,
+    schedules,
+    users,
+)
 from coursekeep_daemon.cli.errors import EXIT_COULD_NOT, CliError
 
 __all__ = ["main", "make_app"]
@@ -23,7 +33,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (daemon, integrations, runs, schedules, notifications, packages, admin):
+    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, admin):
         module.register(app)
     return app
 

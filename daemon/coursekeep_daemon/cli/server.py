@@ -100,6 +100,9 @@ class _Daemon:
             log_config=None,
             access_log=False,
             server_header=False,
+            # uvicorn would believe every process of this machine
+            proxy_headers=bool(self.settings.daemon.trusted_proxies),
+            forwarded_allow_ips=list(self.settings.daemon.trusted_proxies),
             timeout_graceful_shutdown=_REQUESTS,
         )
         server = _Server(config)

@@ -16,6 +16,7 @@ from coursekeep_daemon.console.errors import install_error_pages
 from coursekeep_daemon.console.pages import CONSOLE_HEADERS, Pages
 from coursekeep_daemon.console.routes import (
     account,
+    activity,
     assets,
     courses,
     events,
@@ -23,12 +24,14 @@ from coursekeep_daemon.console.routes import (
     integrations,
     new_import,
     notifications,
+    openid,
     packages,
     runs,
     schedule_form,
     schedules,
     sign_in,
     system,
+    users,
 )
 from coursekeep_daemon.service import Service
 
@@ -36,6 +39,7 @@ __all__ = ["ConsoleMount", "create_console"]
 
 _ROUTES = (
     sign_in,
+    openid,
     account,
     imports,
     new_import,
@@ -43,7 +47,12 @@ _ROUTES = (
     integrations,
     courses,
     packages,
+    activity,
+    schedule_form,
+    schedules,
+    notifications,
     system,
+    users,
     events,
     assets,
 )
@@ -65,21 +74,6 @@ def create_console(service: Service, closing: asyncio.Event, hub: EventHub | Non
     put_state(app, service, closing, hub)
     app.state.pages = Pages()
     install_error_pages(app, CONSOLE_HEADERS)
-    for module in (
-        sign_in,
-        account,
-        imports,
-        new_import,
-        runs,
-        integrations,
-        courses,
-        packages,
-        system,
-        schedule_form,
-        schedules,
-        notifications,
-        events,
-        assets,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     return app

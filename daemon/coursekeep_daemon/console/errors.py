@@ -42,7 +42,10 @@ def install_error_pages(app: FastAPI, headers: Mapping[str, str]) -> None:
 
     async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return _error(request, error.status, error.detail)
+        response = _error(request, error.status, error.detail, error.kind)
+        if "Retry-After" in error.headers:
+            response.headers["Retry-After"] = error.headers["Retry-After"]
+        return response
 
     async def on_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -66,8 +69,8 @@ def install_error_pages(app: FastAPI, headers: Mapping[str, str]) -> None:
     app.add_exception_handler(Exception, on_unforeseen)
 
 
-def _error(request: Request, status: int, detail: str) -> Response:
-    title = _TITLES.get(status, "Something went wrong")
+def _error(request: Request, status: int, detail: str, kind: str = "") -> Response:
+    title = "The OpenID provider cannot be used" if kind == "provider" else _TITLES.get(status, "Something went wrong")
     return page(request, "error.html", status, title=title, detail=detail, back=_page_before(request))
 
 

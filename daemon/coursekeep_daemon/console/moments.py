@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import Request
 from markupsafe import Markup, escape
 
-__all__ = ["ZONE_COOKIE", "show_day", "show_moment", "span_words", "zone_of"]
+__all__ = ["ZONE_COOKIE", "show_clock", "show_day", "show_moment", "span_words", "zone_of"]
 
 #: set by the script of our pages to the browser's own zone, or by the visitor on the account page
 ZONE_COOKIE = "coursekeep_zone"
@@ -24,20 +24,25 @@ def zone_of(request: Request, usual: str) -> ZoneInfo:
 
 def show_moment(moment: datetime | None, zone: ZoneInfo, *, empty: str = "–") -> Markup:
     """Show a moment to the minute in a zone; the second, the zone and UTC appear on hover."""
-    return _show(moment, zone, empty, to_the_minute=True)
+    return _show(moment, zone, empty, "{0.day} {0:%b %Y, %H:%M}")
 
 
 def show_day(moment: datetime | None, zone: ZoneInfo, *, empty: str = "–") -> Markup:
     """Show the day of a moment in a zone; the rest appears on hover."""
-    return _show(moment, zone, empty, to_the_minute=False)
+    return _show(moment, zone, empty, "{0.day} {0:%b %Y}")
 
 
-def _show(moment: datetime | None, zone: ZoneInfo, empty: str, *, to_the_minute: bool) -> Markup:
+def show_clock(moment: datetime | None, zone: ZoneInfo, *, empty: str = "–") -> Markup:
+    """Show the time of day of a moment in a zone, to the second; the rest appears on hover."""
+    return _show(moment, zone, empty, "{0:%H:%M:%S}")
+
+
+def _show(moment: datetime | None, zone: ZoneInfo, empty: str, form: str) -> Markup:
     if moment is None:
         return Markup('<span class="none">{}</span>').format(empty)
     local, utc = moment.astimezone(zone), moment.astimezone(UTC)
     exact = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z} ({utc:%Y-%m-%d %H:%M:%S} UTC)"
-    shown = f"{local.day} {local:%b %Y, %H:%M}" if to_the_minute else f"{local.day} {local:%b %Y}"
+    shown = form.format(local)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", escape(exact), shown)
 
 

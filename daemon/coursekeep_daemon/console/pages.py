@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from coursekeep_daemon.api.state import service_of
 from coursekeep_daemon.console import words
-from coursekeep_daemon.console.moments import show_day, show_moment, span_words, zone_of
+from coursekeep_daemon.console.moments import show_clock, show_day, show_moment, span_words, zone_of
 from coursekeep_daemon.console.security import secure
 
 __all__ = ["CONSOLE_HEADERS", "ITEMS_PER_PAGE", "THEMES", "THEME_COOKIE", "Pages", "page", "see_other", "static_file"]
@@ -60,6 +60,7 @@ class Pages:
         self._environment.filters |= {
             "moment": _moment,
             "day": _day,
+            "clock": _clock,
             "number": lambda value: f"{value:,}",
             "size": words.size,
             "span": span_words,
@@ -76,6 +77,9 @@ class Pages:
             "gap_words": words.gap_words,
             "completeness_words": words.completeness_words,
             "kind_words": words.kind_words,
+            "action_words": words.action_words,
+            "roles": words.ROLES,
+            "sign_ins": words.SIGN_INS,
             "version": version("coursekeep"),
         }
 
@@ -147,6 +151,12 @@ def _holds(request: Request) -> list[Any]:
     """Return what holds everything, which every page says."""
     service = service_of(request)
     return service.overall_holds() if getattr(request.state, "visit", None) else []
+
+
+@pass_context
+def _clock(context: Context, moment: datetime) -> Markup:
+    zone: ZoneInfo = context["zone"]
+    return show_clock(moment, zone)
 
 
 @pass_context

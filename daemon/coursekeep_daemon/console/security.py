@@ -30,6 +30,7 @@ __all__ = [
     "SignInNeeded",
     "Viewer",
     "Visit",
+    "address_of",
     "drop_session_cookie",
     "form_token",
     "from_elsewhere",
@@ -141,6 +142,11 @@ def from_elsewhere(request: Request) -> bool:
     settings: Settings = service_of(request).settings
     ours = {request.headers.get("host", ""), urlsplit(settings.daemon.public_url or "").netloc}
     return urlsplit(origin).netloc not in ours - {""}
+
+
+def address_of(request: Request) -> str:
+    """Return the address a request comes from: that of the proxy, unless `daemon.trusted_proxies` names it."""
+    return request.client.host if request.client else ""
 
 
 def local_path(path: str | None) -> str:

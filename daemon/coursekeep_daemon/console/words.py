@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coursekeep import GapReason
 from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
+from coursekeep_daemon.store import Role
 
 __all__ = [
     "DELIVERIES",
@@ -16,11 +17,14 @@ __all__ = [
     "GAP_REASONS",
     "ITEM_STATUSES",
     "NOTIFICATIONS",
+    "ROLES",
     "RUN_STATUSES",
+    "SIGN_INS",
     "SKIP_REASONS",
     "SOURCES",
     "WOULD",
     "Word",
+    "action_words",
     "completeness_words",
     "gap_words",
     "kind_words",
@@ -236,6 +240,56 @@ DELIVERIES: Mapping[DeliveryState, Word] = {
     DeliveryState.GIVEN_UP: Word("Given up", "It is not tried any more.", tone="bad"),
 }
 
+ROLES: Mapping[Role, Word] = {
+    Role.VIEWER: Word("Viewer", "Sees everything but users; changes nothing."),
+    Role.OPERATOR: Word(
+        "Operator", "Sees the same; starts, pauses, cancels, reimports, checks, verifies and downloads."
+    ),
+    Role.ADMINISTRATOR: Word("Administrator", "Does all that operators do, and edits schedules and users."),
+}
+
+#: how an account proves who it is
+SIGN_INS: Mapping[str, str] = {
+    "password": "Password",
+    "openid": "OpenID Connect",
+    "tokens": "Tokens alone",
+}
+
+_ACTIONS: Mapping[str, str] = {
+    "sign_in": "Signed in",
+    "sign_out": "Signed out",
+    "session.end": "Ended a session",
+    "session.end_all": "Signed out everywhere",
+    "account.password": "Changed the own password",
+    "token.create": "Made a token",
+    "token.revoke": "Revoked a token",
+    "user.add": "Added a user",
+    "user.change": "Changed a user",
+    "user.role": "Changed a role",
+    "user.disable": "Disabled a user",
+    "user.enable": "Enabled a user",
+    "user.password": "Set a user's password",
+    "user.sign_out": "Signed a user out everywhere",
+    "run.start": "Started a run",
+    "run.pause": "Paused a run",
+    "run.resume": "Resumed a run",
+    "run.cancel": "Canceled a run",
+    "run.reimport": "Reimported failed courses",
+    "all.pause": "Paused all",
+    "all.resume": "Resumed all",
+    "integration.pause": "Paused an integration",
+    "integration.resume": "Resumed an integration",
+    "integration.check": "Checked an integration",
+    "terms.refresh": "Refreshed terms",
+    "schedule.add": "Added a schedule",
+    "schedule.change": "Changed a schedule",
+    "schedule.delete": "Deleted a schedule",
+    "package.download": "Downloaded a package",
+    "schedule.run": "Ran a schedule by hand",
+    "notification.test": "Sent a test message",
+    "package.verify": "Verified a package",
+}
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -283,6 +337,14 @@ def _plain(word: str) -> str:
 def source_words(source: str) -> str:
     """Return the name of a course source for people."""
     return SOURCES.get(source, source)
+
+
+def action_words(action: str) -> str:
+    """Return what an action of the audit is called for people; its own word where it has no other."""
+    if action in _ACTIONS:
+        return _ACTIONS[action]
+    path = action.partition(" ")[2]
+    return f"Tried {path}" if path else action.replace(".", ": ").replace("_", " ").capitalize()
 
 
 def size(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import select
 import subprocess
 import sys
@@ -19,11 +20,13 @@ from coursekeep_daemon.cli.call import ADDRESS_FILE
 from coursekeep_daemon.cli.client import ApiClient
 from coursekeep_daemon.cli.errors import CliError
 
-__all__ = ["Campus", "House", "house"]
+__all__ = ["USER", "Campus", "House", "house"]
 
 #: seconds that each process gets to be ready, and to stop
 _START = 120.0
 _STOP = 60.0
+#: the first administrator
+USER = "demo"
 _TOKEN_VARIABLE = "DEMO_LMS_TOKEN"  # noqa: S105  # the variable's name
 
 
@@ -43,6 +46,8 @@ class House:
     campus: Campus
     url: str
     token: str
+    #: of the administrator who signs in to the console
+    password: str
     folder: Path
     processes: Mapping[str, subprocess.Popen[str]]
 
@@ -68,12 +73,14 @@ def house(folder: Path, oulad: Path | None) -> Iterator[House]:
     with ExitStack() as stack:
         process, campus = _start_campus(stack, folder, oulad)
         settings = _write_settings(folder, campus)
-        token = _prepare_store(settings)
+        password = secrets.token_urlsafe(12)
+        token = _prepare_store(settings, password)
         daemon, url = _start_daemon(stack, folder, settings, campus)
         yield House(
             campus=campus,
             url=url,
             token=token,
+            password=password,
             folder=folder,
             processes={"campus": process, "daemon": daemon},
         )
@@ -110,24 +117,37 @@ def _write_settings(folder: Path, campus: Campus) -> Path:
         "[integrations.campus]\n"
         'connector = "canvas"\n'
         f'base_url = "{campus.url}"\n'
-        f'token = {{ env = "{_TOKEN_VARIABLE}" }}\n',
+        f'token = {{ env = "{_TOKEN_VARIABLE}" }}\n\n'
+        "# Courses are archived half a year after their end, and looked at again after a year.\n"
+        "[schedules.archive]\n"
+        'integration = "campus"\n'
+        'cron = "0 3 15 * *"\n'
+        'ended_for = "6 months"\n\n'
+        "[schedules.refresh]\n"
+        'integration = "campus"\n'
+        'cron = "0 3 1 * *"\n'
+        'ended_for = "12 months"\n'
+        'on_existing = "refresh"\n',
         encoding="utf-8",
     )
     return path
 
 
-def _prepare_store(settings: Path) -> str:
-    """Make the database and a token, as an administrator would with `db upgrade` and `token create`."""
+def _prepare_store(settings: Path, password: str) -> str:
+    """Make the database, the first administrator and a token of theirs, with the commands that an operator uses."""
     base = [sys.executable, "-m", "coursekeep_daemon"]
     common = ["--settings", str(settings), "--json"]
     _call([*base, "db", "upgrade", *common])
-    made = json.loads(_call([*base, "token", "create", "demo", "--scope", "admin", *common]))
+    _call([*base, "user", "add", USER, "--role", "administrator", "--password-stdin", *common], said=password)
+    made = json.loads(_call([*base, "token", "create", USER, "--scope", "admin", *common]))
     return str(made["token"])
 
 
-def _call(command: Sequence[str]) -> str:
+def _call(command: Sequence[str], *, said: str = "") -> str:
     environment = _environment({_TOKEN_VARIABLE: "-"})
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)  # noqa: S603  # our own program
+    done = subprocess.run(  # noqa: S603  # our own program
+        command, capture_output=True, text=True, env=environment, input=said
+    )
     if done.returncode:
         raise CliError(f"{' '.join(command[1:])}: {done.stderr.strip()}")
     return done.stdout

@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, CliError
 from coursekeep_daemon.cli.output import Printer
-from coursekeep_daemon.demo.house import House, house
+from coursekeep_daemon.demo.house import USER, House, house
 from coursekeep_daemon.demo.judges import Verdicts, judge
 from coursekeep_daemon.demo.story import Story, tell
 
@@ -29,7 +29,7 @@ class Options:
     """How the demo is to be run."""
 
     folder: Path | None = None
-    #: keep everything running until Ctrl-C
+    #: keep everything running, with the console, until Ctrl-C
     serve: bool = False
     #: folder of the OULAD data
     oulad: Path | None = None
@@ -44,13 +44,15 @@ def run(options: Options) -> int:
     with _terminable(), _folder(options) as folder:
         printer.say(f"Starting a campus and a daemon in {folder} ...")
         with house(folder, options.oulad) as running:
+            printer.say(f"Console: {running.url}   sign in as {USER} with the password {running.password}\n")
             story = tell(running, printer)
             verdicts = _judged(running, printer)
             good = not story.surprises and verdicts.good
             if options.as_json:
                 printer.line(_report(story, verdicts, good))
             else:
-                _print_results(printer, running, story, verdicts, kept=options.keep or options.folder is not None)
+                _print_results(printer, running, story, verdicts)
+                _print_places(printer, running, options)
             if options.serve:
                 _stay(running, printer)
     return 0 if good else EXIT_NOT_GOOD
@@ -65,7 +67,7 @@ def _judged(running: House, printer: Printer) -> Verdicts:
             return judge(client, running.archive, packages, lambda: progress.advance(task))
 
 
-def _print_results(printer: Printer, running: House, story: Story, verdicts: Verdicts, *, kept: bool) -> None:
+def _print_results(printer: Printer, running: House, story: Story, verdicts: Verdicts) -> None:
     printer.say("")
     columns = ("completed", "skipped", "not_found", "failed")
     printer.table(
@@ -76,7 +78,6 @@ def _print_results(printer: Printer, running: House, story: Story, verdicts: Ver
         ],
     )
     _print_growth(printer, story)
-    _print_places(printer, running, kept=kept)
     for surprise in (*story.surprises, *verdicts.problems):
         printer.say(f"NOT AS IT SHOULD BE: {surprise}")
     judges = ", ".join(
@@ -95,15 +96,16 @@ def _print_growth(printer: Printer, story: Story) -> None:
         printer.say(f"   {version}: {files} files, {size:,} bytes")
 
 
-def _print_places(printer: Printer, running: House, *, kept: bool) -> None:
+def _print_places(printer: Printer, running: House, options: Options) -> None:
     printer.say("\nWhere to look next")
-    if kept:
+    if options.keep or options.folder is not None:
         printer.say(f"   {running.archive / 'README.txt'}: what the archive is, for whoever finds it")
         printer.say(f"   coursekeep package verify {running.archive}")
         printer.say(f"   {running.folder}/settings.toml, daemon.log, campus.log")
     else:
         printer.say("   coursekeep demo --dir DIR   keeps the archive to look into")
-    printer.say("   coursekeep demo --serve     keeps the daemon running, with its API")
+    if not options.serve:
+        printer.say("   coursekeep demo --serve     keeps everything running, with the console")
 
 
 def _report(story: Story, verdicts: Verdicts, good: bool) -> Mapping[str, Any]:
@@ -119,7 +121,9 @@ def _report(story: Story, verdicts: Verdicts, good: bool) -> Mapping[str, Any]:
 
 
 def _stay(running: House, printer: Printer) -> None:
-    printer.say(f"\nThe daemon runs at {running.url}, the campus at {running.campus.url}. Ctrl-C stops both.")
+    printer.say(f"\nThe console is open at {running.url}")
+    printer.say(f"   sign in as {USER} with the password {running.password}")
+    printer.say(f"\nThe campus is at {running.campus.url}. Ctrl-C stops both. In another terminal:")
     printer.say(f"   export COURSEKEEP_URL={running.url} COURSEKEEP_TOKEN={running.token}")
     printer.say("   coursekeep run list")
     try:

@@ -4,6 +4,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 `transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `database.py`.
 """
 
+from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -35,9 +36,12 @@ from coursekeep_daemon.store.records import (
     User,
 )
 from coursekeep_daemon.store.store import Store
+from coursekeep_daemon.store.users import UserChange
 
 __all__ = [
     "ApiToken",
+    "Attempt",
+    "AttemptLimit",
     "AuditEvent",
     "BadCursor",
     "CatalogueCourse",
@@ -64,4 +68,5 @@ __all__ = [
     "StoreLocked",
     "StoredTerm",
     "User",
+    "UserChange",
 ]

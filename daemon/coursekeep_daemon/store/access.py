@@ -74,14 +74,18 @@ class Access(Room):
         except StoreError:
             return  # a database that cannot be written must not lock out whoever comes to mend it
 
-    async def tokens(self) -> list[ApiToken]:
-        """Return all tokens, revoked ones too, oldest first."""
+    async def tokens(self, user_id: int | None = None) -> list[ApiToken]:
+        """Return all tokens, or those of one user, revoked ones too, oldest first."""
         query = select(*_TOKEN.columns).order_by(api_token.c.id)
+        if user_id is not None:
+            query = query.where(api_token.c.user_id == user_id)
         return await self._reader(lambda connection: _TOKEN.all(connection, query))
 
-    async def revoke_token(self, name: str) -> bool:
-        """Revoke the token of that name for good; False where none is in force."""
+    async def revoke_token(self, name: str, *, user_id: int | None = None) -> bool:
+        """Revoke the token of that name for good; False where none is in force, or it belongs to another user."""
         statement = update(api_token).where(api_token.c.name == name, api_token.c.revoked_at.is_(None))
+        if user_id is not None:
+            statement = statement.where(api_token.c.user_id == user_id)
         return await self._writer.run(lambda tx: tx.execute(statement.values(revoked_at=tx.now)).rowcount > 0)
 
     async def audit(

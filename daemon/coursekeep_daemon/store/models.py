@@ -321,13 +321,14 @@ class UserSessionRow(Base, table=True):
 
 
 class SignInFailureRow(Base, table=True):
-    """Failed attempts to sign in, by the digest of what they had in common: a name, an address."""
+    """Attempts to sign in that failed in a row, by the digest of what they had in common: a name, an address."""
 
     __tablename__ = "sign_in_failure"
 
     key: bytes = Field(primary_key=True, sa_type=LargeBinary)
     count: int
     last_at: datetime = Field(sa_type=UtcDateTime)
+    succeeded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class ApiTokenRow(Base, table=True):

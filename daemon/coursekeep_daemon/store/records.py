@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from coursekeep import Course
+from coursekeep_daemon.roles import Role
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = [
@@ -278,19 +279,6 @@ class Schedule:
     revision: int = 1
 
 
-class Role(StrEnum):
-    """What a user may do; each includes those before it."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMINISTRATOR = "administrator"
-
-    def includes(self, other: Role) -> bool:
-        """Tell whether this role may do what the other may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
     """Someone who may use Coursekeep: a person, or a program that has tokens."""
@@ -305,6 +293,18 @@ class User:
     #: where the account signs in, instead of with a password: an OpenID provider and the account's name there
     issuer: str | None
     subject: str | None
+    #: whether the account can sign in with a password; a program's has only tokens
+    has_password: bool
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether the account can sign in to the console at all."""
+        return self.has_password or self.issuer is not None
+
+    @property
+    def signs_in_with(self) -> str:
+        """How the account proves who it is: `password`, `openid` or `tokens` alone."""
+        return "openid" if self.issuer is not None else "password" if self.has_password else "tokens"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,16 +1,16 @@
-"""Sessions: browsers in which users are signed in; and attempts that failed."""
+"""Sessions: browsers in which users are signed in."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import delete, select, update
 
-from coursekeep_daemon.store.errors import StoreError
-from coursekeep_daemon.store.models import sign_in_failure, user_account, user_session
+from coursekeep_daemon.store.errors import Conflict, StoreError
+from coursekeep_daemon.store.models import user_account, user_session
 from coursekeep_daemon.store.records import Session, User
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape
@@ -29,13 +29,17 @@ _USE_NOTED_EVERY: Final = timedelta(minutes=1)
 class Sessions(Room):
     """Who is signed in where."""
 
-    async def create_session(self, user_id: int, *, agent: str, lifetime: timedelta) -> tuple[Session, str]:
+    async def create_session(
+        self, user_id: int, *, agent: str, lifetime: timedelta, password_hash: str | None = None
+    ) -> tuple[Session, str]:
         """Sign a user in, and return the session with the secret for its cookie, which is kept nowhere.
 
-        Every sign-in makes a new secret. Sessions that have expired are forgotten on this occasion.
+        Every sign-in makes a new secret. Sessions that have expired are forgotten on this occasion. Raises `Conflict`
+        where the user is disabled, or no longer has the password that was found right: who was signed out everywhere
+        a moment ago stays out.
         """
         secret = "cks_" + secrets.token_urlsafe(32)
-        made = await self._writer.run(lambda tx: _create(tx, user_id, _digest(secret), agent, lifetime))
+        made = await self._writer.run(lambda tx: _create(tx, user_id, _digest(secret), agent, lifetime, password_hash))
         return made, secret
 
     async def session_for(self, secret: str, *, idle: timedelta) -> tuple[Session, User] | None:
@@ -85,27 +89,20 @@ class Sessions(Room):
         statement = delete(user_session).where(user_session.c.user_id == user_id)
         return await self._writer.run(lambda tx: tx.execute(statement).rowcount)
 
-    async def sign_in_failures(self, key: str) -> tuple[int, datetime] | None:
-        """Return how many attempts with this key failed in a row, and when the last did; None where none did."""
-        query = select(sign_in_failure.c.count, sign_in_failure.c.last_at).where(sign_in_failure.c.key == _digest(key))
-        row = await self._reader(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None else (row[0], row[1])
-
-    async def note_sign_in_failure(self, *keys: str) -> None:
-        """Count a failed attempt under each key. Only digests of keys are kept: people type passwords as names."""
-        await self._writer.run(lambda tx: _note_failures(tx, [_digest(key) for key in keys]))
-
-    async def forget_sign_in_failures(self, *keys: str) -> None:
-        """Begin counting anew, after an attempt that succeeded."""
-        statement = delete(sign_in_failure).where(sign_in_failure.c.key.in_([_digest(key) for key in keys]))
-        await self._writer.run(lambda tx: tx.execute(statement).rowcount)
-
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()
 
 
-def _create(tx: Transaction, user_id: int, digest: bytes, agent: str, lifetime: timedelta) -> Session:
+def _create(
+    tx: Transaction, user_id: int, digest: bytes, agent: str, lifetime: timedelta, password_hash: str | None
+) -> Session:
+    kept = tx.execute(
+        select(user_account.c.password_hash, user_account.c.disabled_at).where(user_account.c.id == user_id)
+    )
+    now_kept, disabled_at = kept.one()
+    if disabled_at is not None or (password_hash is not None and now_kept != password_hash):
+        raise Conflict("The account was changed while it signed in.")
     tx.execute(delete(user_session).where(user_session.c.expires_at <= tx.now))
     moments = {"created_at": tx.now, "last_used_at": tx.now, "expires_at": tx.now + lifetime}
     key = tx.add(user_session, {"user_id": user_id, "digest": digest, "agent": agent[:200], **moments})
@@ -113,10 +110,3 @@ def _create(tx: Transaction, user_id: int, digest: bytes, agent: str, lifetime: 
     made = _SESSION.one(tx.connection, select(*_SESSION.columns).where(user_session.c.id == key))
     assert made is not None
     return made
-
-
-def _note_failures(tx: Transaction, keys: list[bytes]) -> None:
-    for key in keys:
-        row = {"key": key, "count": 1, "last_at": tx.now}
-        again = {"count": sign_in_failure.c.count + 1, "last_at": tx.now}
-        tx.execute(tx.insert(sign_in_failure).values(row).on_conflict_do_update(index_elements=["key"], set_=again))

@@ -8,6 +8,7 @@ from typing import Self
 
 from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
+from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
 from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.days import Days
@@ -44,6 +45,7 @@ class Store(
     Schedules,
     Users,
     Sessions,
+    Attempts,
     Access,
     Events,
     Notifications,

@@ -55,6 +55,11 @@ ROUTES: dict[str, str | None] = {
     "GET /packages/{package_id}/versions/{version}/download": "operate",
     "POST /packages/{package_id}/verify": "operate",
     "GET /system": "read",
+    "GET /me": "read",
+    "GET /users": "admin",
+    "POST /users": "admin",
+    "PATCH /users/{name}": "admin",
+    "GET /audit": "read",
     "GET /events": "read",
 }
 

@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import pytest
 from fakes.cli_process import coursekeep, start_coursekeep
+from fakes.console_house import form_token_of
+
+from coursekeep_daemon.store import Store
 
 SETTINGS = '[daemon]\nport = 0\n[archive]\norganization = "Example University"\nmin_free = "1 MB"\n'
 
@@ -204,3 +207,45 @@ async def _line(process: Process) -> Any:
         _, err = await process.communicate()
         raise AssertionError(err.decode())
     return json.loads(line)
+
+
+@pytest.mark.parametrize(("trusted", "seen"), [("[]", "127.0.0.1"), ('["127.0.0.1"]', "192.0.2.7")])
+def test_only_a_trusted_proxy_says_where_a_request_comes_from(settings: Path, trusted: str, seen: str) -> None:
+    """X-Forwarded-For is believed from `trusted_proxies` alone: anybody could send it."""
+
+    async def test() -> None:
+        async with serving(settings, COURSEKEEP_DAEMON__TRUSTED_PROXIES=trusted) as (_, url):
+            async with httpx.AsyncClient(trust_env=False, headers={"X-Forwarded-For": "192.0.2.7"}) as client:
+                form = await client.get(f"{url}/sign-in")
+                fields = {"form_token": form_token_of(form.text), "name": "nobody", "password": "x"}
+                refused = await client.post(f"{url}/sign-in", data=fields)
+            assert refused.status_code == 403
+        async with Store(f"sqlite:///{settings.parent}/data/coursekeep.db") as store:
+            (event,) = (await store.audit_events(action="sign_in")).items
+
+        assert event.detail["address"] == seen
+
+    _run(test)
+
+
+def test_the_provider_of_sign_ins_comes_from_the_settings(settings: Path) -> None:
+    """With `[oidc]` a daemon offers that sign-in, and starts although the provider is down; without its secret not."""
+    oidc = (
+        '[oidc]\nissuer = "http://127.0.0.1:1"\nclient_id = "c"\nroles = { viewer = ["*"] }\nlabel = "Campus account"\n'
+    )
+    settings.write_text(f'{settings.read_text()}\n{oidc}client_secret = {{ env = "OIDC_SECRET" }}\n')
+
+    async def test() -> None:
+        without = await coursekeep("serve", "--settings", str(settings))
+        assert (without.code, "OIDC_SECRET is not set" in without.err) == (2, True)
+        assert not (settings.parent / "data" / "coursekeep.db").exists()
+        async with (
+            serving(settings, OIDC_SECRET="s3cret") as (_, url),
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            form, away = await client.get(f"{url}/sign-in"), await client.get(f"{url}/sign-in/oidc")
+
+        assert "Campus account" in form.text
+        assert (away.status_code, "cannot be used now" in away.text) == (502, True)
+
+    _run(test)

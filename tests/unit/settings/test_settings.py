@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.origin import find_line
-from coursekeep_daemon.settings import connector_settings, load_settings
+from coursekeep_daemon.settings import connector_settings, load_settings, oidc_secret
 
 MAIN = '[integrations.main]\nconnector = "canvas"\nbase_url = "https://lms.example.edu"\n'
 
@@ -222,3 +222,52 @@ def test_secret_str_is_what_the_token_is(write, monkeypatch):
     assert isinstance(own.token, SecretStr)
     assert "s3cret" not in repr(own)
     assert "s3cret" not in repr(settings)
+
+
+def test_proxies_are_addresses(write):
+    """`daemon.trusted_proxies` takes addresses and networks, and nothing that would believe everybody."""
+    good = load_settings(write('[daemon]\ntrusted_proxies = ["127.0.0.1", "10.0.0.0/8", "::1"]\n'))
+
+    assert good.daemon.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
+    assert "daemon.trusted_proxies" in refusal(write('[daemon]\ntrusted_proxies = ["*"]\n'))
+
+
+OIDC = """
+[oidc]
+issuer = "https://login.example.edu"
+client_id = "coursekeep"
+scope = "openid groups"
+name_claim = "email"
+role_claim = "roles"
+roles = { viewer = ["*"], administrator = ["it"] }
+label = "Campus account"
+"""
+
+
+def test_the_provider_of_sign_ins_is_set(write, monkeypatch):
+    """`[oidc]` names the provider; its client_secret is a reference that is resolved at the start, and never shown."""
+    settings = load_settings(write(OIDC + 'client_secret = { env = "OIDC_SECRET" }\n'))
+    with pytest.raises(SettingsError, match=r"oidc\.client_secret .*OIDC_SECRET is not set"):
+        oidc_secret(settings)
+    monkeypatch.setenv("OIDC_SECRET", "s3cret")
+    settings = load_settings(write(OIDC + 'client_secret = { env = "OIDC_SECRET" }\n'))
+    plain = load_settings(write(OIDC + 'client_secret = "s3cret"\n'))
+
+    assert oidc_secret(settings) == "s3cret"
+    assert (settings.oidc.scope, settings.oidc.name_claim, settings.oidc.role_claim, settings.oidc.label) == (
+        "openid groups",
+        "email",
+        "roles",
+        "Campus account",
+    )
+    assert "s3cret" not in repr(plain) + str(plain.redacted()) + repr(settings)
+    assert oidc_secret(load_settings(write(""))) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [('client_secret = { env = "A", file = "B" }', "oidc.client_secret"), ("rolls = {}", "did you mean roles")],
+)
+def test_a_wrong_key_of_the_provider_is_named(write, line, says):
+    """An unknown key or a secret that is no reference is refused by its name."""
+    assert says in refusal(write(OIDC + line + "\n"))

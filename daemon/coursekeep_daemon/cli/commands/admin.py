@@ -15,12 +15,12 @@ from coursekeep_daemon.cli.errors import CliError, told_as_cli_errors
 if TYPE_CHECKING:
     from coursekeep_daemon.store import Store
 
-__all__ = ["register"]
+__all__ = ["WHO", "register", "with_store"]
 
 T = TypeVar("T")
 
 #: who acts, in the audit, when no token does
-_WHO = "cli"
+WHO = "cli"
 
 
 def register(app: typer.Typer) -> None:
@@ -40,23 +40,29 @@ def register(app: typer.Typer) -> None:
 
 def token_create(
     call: Call,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is; shown in runs and in the audit.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for; shown in the audit.")],
     scope: Annotated[
         Literal["read", "operate", "admin"], typer.Option("--scope", help="What it allows; each includes those before.")
     ] = "read",
+    user: Annotated[
+        str | None, typer.Option("--user", help="Whose it is.", show_default="an account of the token's name")
+    ] = None,
 ) -> None:
-    """Make a token and print it last. It cannot be shown again: only its hash is stored."""
+    """Make a token of a user and print it last. It cannot be shown again: only its hash is stored."""
+    from coursekeep_daemon.accounts import check_name
 
-    async def create(store: Store) -> tuple[Any, str]:
-        token, secret = await store.create_token(name, scope)
-        await store.audit(_WHO, "token.create", name, "done", {"scope": scope})
-        return token, secret
+    async def create(store: Store) -> tuple[Any, str, str]:
+        check_name(name)
+        token, secret = await store.create_token(name, scope, user=user)
+        owner = next(each.name for each in await store.users() if each.id == token.user_id)
+        await store.audit(WHO, "token.create", name, "done", {"scope": scope, "user": owner})
+        return token, secret, owner
 
-    token, secret = _with_store(call, create)
+    token, secret, owner = with_store(call, create)
     if call.as_json:
-        call.print.data({"id": token.id, "name": token.name, "scope": token.scope, "token": secret})
+        call.print.data({"id": token.id, "name": token.name, "scope": token.scope, "user": owner, "token": secret})
         return
-    call.print.say(f"token {name!r} with scope {scope}; keep it, it cannot be shown again:")
+    call.print.say(f"token {name!r} of {owner!r} with scope {scope}; keep it, it cannot be shown again:")
     call.print.say(secret)
 
 
@@ -64,14 +70,19 @@ def token_list(call: Call) -> None:
     """List tokens, without their secrets."""
     names = ("id", "name", "scope", "created_at", "last_used_at", "revoked_at")
 
-    async def read(store: Store) -> list[Any]:
-        return list(await store.tokens())
+    async def read(store: Store) -> list[dict[str, Any]]:
+        owners = {each.id: each.name for each in await store.users()}
+        return [
+            {name: getattr(token, name) for name in names} | {"user": owners.get(token.user_id or 0)}
+            for token in await store.tokens()
+        ]
 
-    tokens = _with_store(call, read)
+    tokens = with_store(call, read)
     if call.as_json:
-        call.print.data({"items": [{name: getattr(token, name) for name in names} for token in tokens]})
+        call.print.data({"items": tokens})
     else:
-        call.print.table(names, [[getattr(token, name) for name in names] for token in tokens])
+        shown = ("id", "name", "user", *names[2:])
+        call.print.table(shown, [[token[name] for name in shown] for token in tokens])
 
 
 def token_revoke(
@@ -81,10 +92,10 @@ def token_revoke(
 
     async def revoke(store: Store) -> bool:
         revoked = await store.revoke_token(name)
-        await store.audit(_WHO, "token.revoke", name, "done" if revoked else "refused", {})
+        await store.audit(WHO, "token.revoke", name, "done" if revoked else "refused", {})
         return revoked
 
-    if not _with_store(call, revoke):
+    if not with_store(call, revoke):
         raise CliError(f"there is no token {name!r} that could be revoked. `coursekeep token list` shows all.")
     if call.as_json:
         call.print.data({"revoked": name})
@@ -126,7 +137,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
     from coursekeep_daemon.store import Store
 
     async def run() -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,13 +37,22 @@ def serve(call: Call) -> None:
 def demo(
     call: Call,
     folder: _Folder = None,
-    stay: Annotated[bool, typer.Option("--serve", help="Keep everything running until Ctrl-C.")] = False,
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Keep everything running, with the console, until Ctrl-C.",
+            show_default="on a terminal",
+        ),
+    ] = None,
     oulad: Annotated[Path | None, typer.Option("--oulad", help="Folder of the OULAD data: real courses.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep a temporary folder.")] = False,
 ) -> None:
     """Archive the courses of a small made-up LMS, and show what becomes of each. Exits 0 where all is as it should."""
     from coursekeep_daemon.demo import Options, run
 
+    if stay is None:  # whoever watches wants to look around; a script wants the end
+        stay = sys.stdin.isatty() and sys.stdout.isatty() and not call.as_json
     code = run(Options(folder=folder, serve=stay, oulad=oulad, keep=keep, as_json=call.as_json))
     if code:
         raise typer.Exit(code)

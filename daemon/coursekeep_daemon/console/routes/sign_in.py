@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
-from coursekeep_daemon.accounts import SignInRefused
+from coursekeep_daemon.accounts import SignInRefused, TooManyAttempts
 from coursekeep_daemon.api.problems import Problem
 from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.console.pages import page, see_other
 from coursekeep_daemon.console.security import (
     Viewer,
+    address_of,
     drop_session_cookie,
     from_elsewhere,
     local_path,
@@ -48,11 +51,15 @@ async def sign_in(request: Request, service: Daemon) -> Response:
     expected = request.cookies.get(_FORM_COOKIE, "")
     if from_elsewhere(request) or not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise Problem(403, "forbidden", "This form did not come from the sign-in page, or is too old. Sign in again.")
-    address = request.client.host if request.client else ""
-    agent = request.headers.get("user-agent", "")
+    address, agent = address_of(request), request.headers.get("user-agent", "")
     try:
         signed_in, secret = await service.accounts.sign_in(name, password, address=address, agent=agent)
+    except TooManyAttempts as refused:
+        return await _wait(request, service, wanted, name, refused)
     except SignInRefused as refused:
+        # the name as it was typed may be a password: only names of users are written down
+        who = refused.user.name if refused.user else ""
+        await service.store.audit(who, "sign_in", "", "refused", {"via": "password", "address": address})
         return await _form(request, service, wanted, name=name, error=str(refused), status=403)
     await service.store.audit(signed_in.user.name, "sign_in", "", "done", {"via": "password"})
     response = see_other(request, wanted)
@@ -71,8 +78,21 @@ async def sign_out(request: Request, service: Daemon, visit: Viewer) -> Response
     return response
 
 
+async def _wait(request: Request, service: Service, wanted: str, name: str, refused: TooManyAttempts) -> Response:
+    response = await _form(request, service, wanted, name=name, error=str(refused), until=refused.until, status=429)
+    response.headers["Retry-After"] = str(math.ceil(refused.wait.total_seconds()))
+    return response
+
+
 async def _form(
-    request: Request, service: Service, wanted: str, *, name: str = "", error: str = "", status: int = 200
+    request: Request,
+    service: Service,
+    wanted: str,
+    *,
+    name: str = "",
+    error: str = "",
+    until: datetime | None = None,
+    status: int = 200,
 ) -> Response:
     token = request.cookies.get(_FORM_COOKIE) or secrets.token_urlsafe(32)
     response = page(
@@ -82,7 +102,9 @@ async def _form(
         wanted=wanted,
         name=name,
         error=error,
+        until=until,
         form_token=token,
+        openid=service.openid.label if service.openid else None,
         empty=not await service.store.has_passwords(),
     )
     response.set_cookie(

@@ -68,6 +68,7 @@ def _sign_in_failure() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("succeeded_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_failure")),
     )
 
