@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coursekeep import GapReason
+from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.store import Role
 
 __all__ = [
+    "DELIVERIES",
     "ENDS",
     "FAIL_REASONS",
     "GAP_REASONS",
     "ITEM_STATUSES",
+    "NOTIFICATIONS",
     "ROLES",
     "RUN_STATUSES",
     "SIGN_INS",
@@ -209,6 +212,32 @@ WOULD: Mapping[str, Word] = {
     ItemStatus.NOT_FOUND: Word("Would not be found", "The LMS says that no such course exists.", tone="warn"),
     ItemStatus.FAILED: Word("Would fail", "It cannot be archived as things stand.", tone="bad"),
     ItemStatus.SKIPPED: Word("Would be left alone", "A run would not fetch it."),
+    "left_out": Word("Left out", "A pattern leaves it out."),
+}
+
+#: what operators are told
+NOTIFICATIONS: Mapping[NotificationKind, Word] = {
+    NotificationKind.RUN_FAILED: Word("Run with failures", "A run failed, or some of its courses did.", tone="bad"),
+    NotificationKind.RUN_RECOVERED: Word(
+        "Failures mended", "All courses that failed in a run are archived by now.", tone="good"
+    ),
+    NotificationKind.CREDENTIALS_NEEDED: Word(
+        "Credentials needed", "An LMS refuses the credentials of an integration.", tone="bad"
+    ),
+    NotificationKind.CREDENTIALS_RENEWED: Word(
+        "Credentials renewed", "An integration passed its check again and goes on.", tone="good"
+    ),
+    NotificationKind.STORAGE_HELD: Word(
+        "Archive not writable", "The storage of the archive is full, or cannot be written.", tone="bad"
+    ),
+    NotificationKind.STORAGE_RELEASED: Word("Archive writable again", "The work goes on.", tone="good"),
+}
+
+#: how a notification reaches one target
+DELIVERIES: Mapping[DeliveryState, Word] = {
+    DeliveryState.PENDING: Word("On its way", "It is not there yet, and is tried again.", tone="busy"),
+    DeliveryState.DELIVERED: Word("Delivered", "The target has taken it.", tone="good"),
+    DeliveryState.GIVEN_UP: Word("Given up", "It is not tried any more.", tone="bad"),
 }
 
 ROLES: Mapping[Role, Word] = {

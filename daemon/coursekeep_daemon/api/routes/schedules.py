@@ -19,7 +19,7 @@ from coursekeep_daemon.api.state import Daemon
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import records
 
-__all__ = ["router"]
+__all__ = ["refuse_declared", "router"]
 
 router = APIRouter(tags=["schedules"])
 
@@ -51,7 +51,7 @@ async def change_schedule(name: str, new: ScheduleChange, service: Daemon, calle
     """Change the fields that the body names; with `revision`, only if nobody else has changed it meanwhile."""
     changes = _changes(new)
     async with caller.audited("schedule.change", name, fields=sorted(changes)):
-        _refuse_declared(await _known(service, name))
+        refuse_declared(await _known(service, name))
         with domain_errors():
             changed = await service.update_schedule(name, changes, by=caller.name, revision=new.revision)
     return await _answer(service, changed)
@@ -61,7 +61,7 @@ async def change_schedule(name: str, new: ScheduleChange, service: Daemon, calle
 async def delete_schedule(name: str, service: Daemon, caller: Admin) -> None:
     """Delete a schedule. Runs that it started stay."""
     async with caller.audited("schedule.delete", name):
-        _refuse_declared(await _known(service, name))
+        refuse_declared(await _known(service, name))
         with domain_errors():
             await service.delete_schedule(name, by=caller.name)
 
@@ -146,7 +146,8 @@ def _changes(new: ScheduleChange) -> Mapping[str, Any]:
     return changes
 
 
-def _refuse_declared(schedule: records.Schedule) -> None:
+def refuse_declared(schedule: records.Schedule) -> None:
+    """Raise a problem for a schedule that is edited in settings.toml only."""
     if schedule.declared:
         detail = (
             f"Schedule {schedule.name!r} is declared in settings.toml. Edit it there, under "

@@ -62,7 +62,9 @@ class Tile:
 @router.get("/")
 async def imports(request: Request, service: Daemon, visit: Viewer) -> Response:
     """Show all integrations and the newest runs."""
-    asked = Filter.of(request, status=RunStatus, integration=str, created_since="day", created_before="day")
+    asked = Filter.of(
+        request, status=RunStatus, integration=str, schedule=str, created_since="day", created_before="day"
+    )
     with domain_errors():
         part = await service.store.runs(limit=_RUNS_PER_PAGE, cursor=asked.cursor, **asked.values(visit.zone))
         runs = await shown_runs(service, part.items)
