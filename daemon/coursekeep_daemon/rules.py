@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.schedule import check_cron
+from coursekeep_daemon.sections import RESERVED_SCHEDULE
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.spans import before, parse_span, parse_time_zone, year_end
 from coursekeep_daemon.store import Schedule
@@ -84,6 +85,8 @@ def check_name(name: str) -> str:
     """Return the name of a schedule. Raises ValueError that says what it may be."""
     if not re.fullmatch(NAME, name):
         raise ValueError("a name has 1 to 64 lower-case letters, digits, - and _, and begins with a letter or digit")
+    if name == RESERVED_SCHEDULE:
+        raise ValueError(f"{RESERVED_SCHEDULE!r} is the address of the console's form for schedules; take another name")
     return name
 
 

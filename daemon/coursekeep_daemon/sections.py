@@ -17,6 +17,7 @@ from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
 
 __all__ = [
     "NAME",
+    "RESERVED_SCHEDULE",
     "AccountSettings",
     "ArchiveSettings",
     "DaemonSettings",
@@ -28,6 +29,9 @@ __all__ = [
     "StoreSettings",
     "is_loopback",
 ]
+
+#: no schedule has this name: the console's form for a new one stands at that address
+RESERVED_SCHEDULE = "new"
 
 #: what integrations, schedules and notification targets may be called
 NAME = r"^[a-z0-9][a-z0-9_-]*$"

@@ -23,6 +23,7 @@ from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, e
 from coursekeep_daemon.secrets import redact, resolve_secrets
 from coursekeep_daemon.sections import (
     NAME,
+    RESERVED_SCHEDULE,
     AccountSettings,
     ArchiveSettings,
     DaemonSettings,
@@ -183,6 +184,9 @@ def _check_references(settings: Settings, origin: Origin) -> None:
             if not re.match(NAME, name):
                 raise origin.error((table, name), "a name has lower-case letters, digits, - and _ only")
     for name, schedule in settings.schedules.items():
+        if name == RESERVED_SCHEDULE:
+            said = f"{name!r} is the address of the console's form for schedules; take another name"
+            raise origin.error(("schedules", name), said)
         if schedule.integration not in settings.integrations:
             known = close_match(schedule.integration, settings.integrations)
             raise origin.error(

@@ -185,7 +185,7 @@ def test_a_schedule_is_previewed_then_added() -> None:
     ("field", "value", "said"),
     [
         ("name", "Ended Courses", "a name has 1 to 64 lower-case letters"),
-        ("name", "new", "Take another name"),
+        ("name", "new", "take another name"),
         ("cron", "every day", "is no cron rule"),
         ("cron", "0 0 30 2 *", "there is no such day"),
         ("time_zone", "Vienna", "is no time zone"),

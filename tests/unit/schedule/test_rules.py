@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from fakes.store_house import schedule
 
 from coursekeep import Course, CourseQuery, EndOf, SettingsError
 from coursekeep_daemon.requests import BadRequest
-from coursekeep_daemon.rules import check_rule, cut_off, declared_schedules, request_of, year_ends
+from coursekeep_daemon.rules import check_name, check_rule, cut_off, declared_schedules, request_of, year_ends
 from coursekeep_daemon.settings import load_settings
 from coursekeep_daemon.spans import parse_year_end, year_end
 
@@ -153,3 +154,18 @@ def test_the_end_of_the_academic_year_is_the_integrations_own(tmp_path):
     path.write_text(MAIN + 'academic_year_ends = "31 August"\n')
     with pytest.raises(SettingsError, match=r"integrations\.main\.academic_year_ends .*line 5"):
         load_settings(path)
+
+
+def test_no_schedule_is_called_as_the_form_of_the_console(tmp_path: Path) -> None:
+    """The name `new` is refused wherever schedules are named: it is the address of the console's form."""
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        '[integrations.main]\nconnector = "canvas"\n\n'
+        '[schedules.new]\nintegration = "main"\ncron = "0 3 * * *"\nended_for = "1 year"\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(SettingsError, match="take another name"):
+        load_settings(path)
+    with pytest.raises(ValueError, match="take another name"):
+        check_name("new")

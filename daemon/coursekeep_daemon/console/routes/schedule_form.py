@@ -42,9 +42,6 @@ __all__ = ["router"]
 
 router = APIRouter()
 
-#: the address of the form, which no schedule can have as well
-_NEW = "new"
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Draft:
@@ -158,8 +155,6 @@ async def _save(draft: _Draft) -> Response:
     if draft.stored is not None:
         return await _change(draft, draft.stored, fields)
     name = draft.typed.name
-    if name == _NEW:
-        raise bad_field("name", f"{_NEW!r} is the address of this form", "Take another name.")
     async with draft.visit.audited("schedule.add", name, integration=fields["integration"], cron=fields["cron"]):
         with domain_errors():
             await draft.service.create_schedule({**fields, "name": name}, by=draft.visit.name)
