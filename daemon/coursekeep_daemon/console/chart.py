@@ -29,7 +29,7 @@ _SERIES = (
 )
 
 # the drawing's own units
-_WIDTH, _HEIGHT = 680, 220
+_WIDTH, _HEIGHT = 920, 160
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 10, 28
 _BAR_SHARE = 0.72
 #: lines across, at most, besides the ground

@@ -148,7 +148,7 @@ def test_without_any_course_the_chart_says_what_it_is_for() -> None:
         _counting(house, [])
         page = (await (await house.signed_in("viewer")).get("/")).text
 
-        assert "No course has ended in the last 30 days." in page
+        assert "Nothing was imported in the last 30 days." in page
         assert "<svg class" not in page
 
     in_console(test)
