@@ -113,7 +113,7 @@ def test_a_preview_writes_nothing_and_tells_what_a_run_would_do(bench, server):
         assert {row.ref: row.would for row in plain.rows} == {ids[0]: ItemStatus.QUEUED, ids[1]: ItemStatus.NOT_FOUND}
         assert (len(cut.rows), cut.truncated) == (1, True)
         assert (await service.store.runs()).items == []
-        assert (await service.store.courses(None, None, 10, None)).items == []
+        assert (await service.store.courses(limit=10)).items == []
 
     in_service(bench, test)
 

@@ -202,7 +202,7 @@ def test_storage_is_told_once_over_restarts_and_when_it_is_well(bench, hook):
             await settled(service)
         async with telling(bench, hook, archive=full) as service:
             await asyncio.sleep(0)
-            assert service._holds.storage is not None
+            assert service.holds.storage is not None
             assert await service.store.storage_told()
         async with telling(bench, hook) as service:
             await eventually(lambda: len(hook.posts) == 2)
@@ -223,14 +223,14 @@ def test_storage_that_comes_and_goes_makes_no_message(bench, hook):
     async def main() -> None:
         async with telling(bench, hook) as service:
             for _ in range(10):
-                service._holds.storage_trouble("full")
+                service.holds.storage_trouble("full")
                 await asyncio.sleep(0)
-                service._holds.storage_fine()
+                service.holds.storage_fine()
                 await asyncio.sleep(0)
             service._watch._min_free = 2**62
             await eventually(lambda: hook.posts)
             told = await settled(service)
-            hold = service._holds.storage
+            hold = service.holds.storage
 
             assert hold is not None
             assert [each.notification.kind for each in told] == ["storage_held"]

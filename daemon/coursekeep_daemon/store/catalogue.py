@@ -41,6 +41,7 @@ class Catalogue(Room):
     async def courses(
         self,
         search: str | None = None,
+        *,
         integration: str | None = None,
         archived: bool | None = None,
         limit: int = 50,

@@ -286,7 +286,7 @@ def test_the_catalogue_learns_of_every_course(on_bench):
         bench.yields(found("1"), found("2"))
         await bench.planner.plan(await bench.run(), bench.lms)
 
-        assert {one.course_id for one in (await bench.store.courses(None, None, 10, None)).items} == {"1", "2"}
+        assert {one.course_id for one in (await bench.store.courses(limit=10)).items} == {"1", "2"}
 
     on_bench(test)
 
