@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["CANVAS_CARTRIDGE", "PLAIN_CARTRIDGE", "make_mbz", "make_zip", "manifest"]
+__all__ = ["BLACKBOARD", "BRIGHTSPACE", "CANVAS_CARTRIDGE", "PLAIN_CARTRIDGE", "make_mbz", "make_zip", "manifest"]
 
 _CC = "http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1"
 _CANVAS = 'xmlns="http://canvas.instructure.com/xsd/cccv1p0"'
@@ -123,4 +123,30 @@ CANVAS_CARTRIDGE: Mapping[str, str | bytes] = {
     "<submission_types>online_upload,online_text_entry</submission_types></assignment>",
     "a1/essay.html": "<html><body><p>Write.</p></body></html>",
     "web_resources/leaf.jpg": b"made-up picture",
+}
+
+_BB = 'xmlns:bb="http://www.blackboard.com/content-packaging/"'
+
+#: what Blackboard writes, in small
+BLACKBOARD: Mapping[str, str | bytes] = {
+    ".bb-package-info": "#Bb PackageInfo Property File\ncx.package.info.version=6.0\nno property\n",
+    "imsmanifest.xml": f'<manifest identifier="man" {_BB}><organizations><organization identifier="toc">'
+    '<item identifier="itm1" identifierref="res2"><title>Content</title><item identifier="itm2" identifierref="res3">'
+    "<title>Essay</title></item></item></organization></organizations><resources>"
+    '<resource bb:file="res00001.dat" identifier="res1" type="course/x-bb-coursesetting"/>'
+    '<resource bb:file="res00002.dat" identifier="res2" type="course/x-bb-coursetoc"/>'
+    '<resource bb:file="res00003.dat" identifier="res3" type="resource/x-bb-document"/></resources></manifest>',
+    "res00001.dat": '<COURSE id="_1_1"><TITLE value="Ecology"/><COURSEID value="ECO-1"/><DATES>'
+    '<COURSESTART value="2020-01-10 00:00:00 UTC"/><COURSEEND value="2020-06-01 00:00:00 UTC"/></DATES></COURSE>',
+    "res00003.dat": "<CONTENT/>",
+}
+
+#: what Brightspace writes, in small
+BRIGHTSPACE: Mapping[str, str | bytes] = {
+    "imsmanifest.xml": '<manifest identifier="D2L_1" xmlns:d2l_2p0="http://desire2learn.com/xsd/d2lcp_v2p0">'
+    "<metadata><lom><general><title><langstring>Geology</langstring></title></general></lom></metadata>"
+    '<organizations><organization identifier="d2l_org"><item identifier="i1"><title>Rocks</title></item></organization>'
+    '</organizations><resources><resource identifier="r1" d2l_2p0:material_type="d2lquiz" href="quiz_d2l_1.xml"/>'
+    "</resources></manifest>",
+    "quiz_d2l_1.xml": "<questestinterop/>",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from io import BytesIO
 from typing import Any
@@ -17,6 +17,8 @@ from coursekeep_connectors.packages.container import Container, Reader
 __all__ = ["Documents", "attribute", "child", "children", "descendants", "local", "text_of", "tree"]
 
 _BLOCK = 256 * 1024
+#: bytes that are read ahead at one time
+_AHEAD = 8 * 2**20
 #: characters, and elements beside each other, that are kept of what was passed over
 _SMALL = 4096
 _PROPERTIES = 64
@@ -29,6 +31,20 @@ class Documents:
         self.container = container
         self._largest = largest
         self._deepest = deepest
+        self._ahead: dict[str, bytes] = {}
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Read small entries in the order in which they lie, to be asked for in any order; forget those before."""
+        self._ahead = {}
+        room = _AHEAD
+        for entry in sorted((self.container.entries[name] for name in names), key=lambda each: each.place):
+            if entry.size <= room:
+                room -= entry.size
+                with closing(self.container.open(entry.name)) as reader:
+                    self._ahead[entry.name] = _all_of(reader, entry.size)
+
+    def _open(self, name: str) -> Reader:
+        return BytesIO(self._ahead[name]) if name in self._ahead else self.container.open(name)
 
     def has(self, name: str) -> bool:
         """Tell whether there is such an entry."""
@@ -40,10 +56,8 @@ class Documents:
         if entry is not None and entry.size > self._largest:
             detail = f"{entry.size:,} bytes are more than the {self._largest:,} that max_document allows"
             raise MalformedAnswer(detail, where=name)
-        with closing(self.container.open(name)) as reader:
-            data = reader.read(self._largest + 1)
-            while len(data) <= self._largest and (more := reader.read(_BLOCK)):
-                data += more
+        with closing(self._open(name)) as reader:
+            data = _all_of(reader, self._largest + 1)
         if len(data) > self._largest:
             raise MalformedAnswer(f"it is larger than the {self._largest:,} bytes of max_document", where=name)
         return data
@@ -73,7 +87,7 @@ class Documents:
         """
         path: list[Element] = []
         inside: Element | None = None
-        with closing(self.container.open(name)) as reader:
+        with closing(self._open(name)) as reader:
             metered = _Metered(reader, self._largest, name)
             for event, element, _ in self._events(metered, name):
                 if event == "start":
@@ -93,6 +107,40 @@ class Documents:
                     path[-1].remove(element)
                     metered.begin()
 
+    def shell(self, name: str, depth: int = 2) -> tuple[Element, dict[str, int]]:
+        """Return a document without the lists in the element at a depth, and how many elements each list holds.
+
+        The lists may be longer than the memory; `stream` reads them.
+        """
+        root: Element | None = None
+        lists: dict[str, int] = {}
+        path: list[Element] = []
+        with closing(self._open(name)) as reader:
+            metered = _Metered(reader, self._largest, name)
+            for event, element, _ in self._events(metered, name):
+                if event == "start":
+                    root = element if root is None else root
+                    path.append(element)
+                    continue
+                path.pop()
+                if len(path) == depth + 1:
+                    key = local(path[-1])
+                    lists[key] = lists.get(key, 0) + 1
+                if len(path) > depth or (len(path) == depth and local(element) in lists):
+                    path[-1].remove(element)
+                    metered.begin()
+        if root is None:
+            raise MalformedAnswer("the document is empty", where=name)
+        return root, lists
+
+    def says_something(self, name: str) -> bool:
+        """Tell whether any element of a document holds text: Moodle writes many that hold nothing."""
+        with closing(self._open(name)) as reader:
+            for event, element, _ in self._events(_Metered(reader, self._largest, name), name):
+                if event == "end" and (element.text or "").strip():
+                    return True
+        return False
+
     def _events(self, source: Any, name: str) -> Iterator[tuple[str, Element, int]]:
         depth = 0
         try:
@@ -107,6 +155,15 @@ class Documents:
             raise MalformedAnswer("document types and entities are not allowed", where=name) from error
         except (LookupError, ValueError, UnicodeError) as error:
             raise MalformedAnswer(f"its encoding cannot be read: {error}", where=name) from error
+
+
+def _all_of(reader: Reader, most: int) -> bytes:
+    """Read up to `most` bytes."""
+    pieces: list[bytes] = []
+    while most > 0 and (data := reader.read(min(most, 2**20))):
+        pieces.append(data)
+        most -= len(data)
+    return b"".join(pieces)
 
 
 def _is_small(element: Element, parent: Element) -> bool:

@@ -8,6 +8,8 @@ from coursekeep import Kind, Part
 from coursekeep_connectors.packages.cartridge import read_cartridge
 from coursekeep_connectors.packages.container import Container
 from coursekeep_connectors.packages.documents import Documents
+from coursekeep_connectors.packages.foreign import read_foreign
+from coursekeep_connectors.packages.moodle import read_moodle, read_moodle_1
 from coursekeep_connectors.packages.package import Package
 from coursekeep_connectors.packages.recognise import Format, Sight
 from coursekeep_connectors.packages.settings import PackagesSettings
@@ -16,6 +18,10 @@ __all__ = ["read_package"]
 
 _READERS: Mapping[Format, Callable[[Package], Iterator[Part]]] = {
     Format.CARTRIDGE: read_cartridge,
+    Format.MOODLE: read_moodle,
+    Format.MOODLE_1: read_moodle_1,
+    Format.BLACKBOARD: read_foreign,
+    Format.BRIGHTSPACE: read_foreign,
 }
 
 
@@ -31,10 +37,5 @@ def read_package(
         "unpacked_bytes": sum(entry.size for entry in container.entries.values()),
     }
     yield package.sheet.record(Kind.SETTINGS, "package", {"value": about}, basis="the package itself")
-    yield from _READERS.get(sight.format, _kept_whole)(package)
+    yield from _READERS[sight.format](package)
     yield from package.sheet.end()
-
-
-def _kept_whole(package: Package) -> Iterator[Part]:
-    detail = "the content of this format is not read; the package itself is kept untouched"
-    yield package.sheet.native_only(Kind.STRUCTURE, None, detail, count=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -43,10 +43,10 @@ class Package:
             extra={} if listed else {"listed": False},
         )
 
-    def rest(self) -> Iterator[Part]:
+    def rest(self, within: Callable[[str], bool] = bool) -> Iterator[Part]:
         """Yield the entries that nothing else has named as files, so that no bytes are left out."""
         for name in self.documents.container.entries:
-            if name not in self.used and not any(part in name for part in _LITTER):
+            if name not in self.used and within(name) and not any(part in name for part in _LITTER):
                 yield self.file(name, listed=False)
 
     def guarded(self, kind: Kind, name: str, parts: Iterator[Part], *, count: int | None = None) -> Iterator[Part]:

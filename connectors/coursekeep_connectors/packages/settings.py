@@ -37,7 +37,7 @@ class PackagesSettings(SettingsModel):
         64, ge=4, title="Deepest nesting", description="Folders within folders in a package, and elements in its XML."
     )
     max_document: int = Field(
-        64 * 2**20,
+        32 * 2**20,
         ge=2**20,
         title="Largest document",
         description="Bytes of XML or HTML that are held in memory at one time; what is larger is not read into"

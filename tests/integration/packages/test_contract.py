@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.package_files import CANVAS_CARTRIDGE, PLAIN_CARTRIDGE, make_zip
+from fakes.moodle_backup import MOODLE, MOODLE_1
+from fakes.package_files import BLACKBOARD, BRIGHTSPACE, CANVAS_CARTRIDGE, PLAIN_CARTRIDGE, make_mbz, make_zip
 
 from coursekeep import Connector
 from coursekeep.testing import ConnectorContract, Known
@@ -17,7 +18,7 @@ from coursekeep_connectors.packages import PackagesConnector, PackagesSettings
 class TestPackages(ConnectorContract):
     """Packages keep the contract."""
 
-    @pytest.fixture(params=["2024/plain.imscc", "canvas.zip"])
+    @pytest.fixture(params=["2024/plain.imscc", "canvas.zip", "m.mbz", "old.mbz", "19.zip", "bb.zip", "d2l.zip"])
     def known(self, request: pytest.FixtureRequest) -> Known:
         return Known(ended=request.param, missing="2024/none.imscc")
 
@@ -25,6 +26,11 @@ class TestPackages(ConnectorContract):
     def connector(self, tmp_path: Path) -> Connector[Any]:
         make_zip(tmp_path / "2024" / "plain.imscc", PLAIN_CARTRIDGE)
         make_zip(tmp_path / "canvas.zip", CANVAS_CARTRIDGE)
+        make_mbz(tmp_path / "m.mbz", MOODLE)
+        make_zip(tmp_path / "old.mbz", MOODLE)
+        make_zip(tmp_path / "19.zip", MOODLE_1)
+        make_zip(tmp_path / "bb.zip", BLACKBOARD)
+        make_zip(tmp_path / "d2l.zip", BRIGHTSPACE)
         return PackagesConnector(PackagesSettings(path=tmp_path))
 
     @pytest.fixture
