@@ -19,6 +19,7 @@ from coursekeep import (
     NativeExport,
     NotFound,
     Part,
+    Redaction,
     RemoteFile,
     RetryPolicy,
     SettingsModel,
@@ -30,6 +31,7 @@ from coursekeep_connectors.packages.courses import TOP, course_of, taken, term_o
 from coursekeep_connectors.packages.export import read_package
 from coursekeep_connectors.packages.package import address_of, parse_address
 from coursekeep_connectors.packages.recognise import NotAPackage, Sight
+from coursekeep_connectors.packages.redactions import REDACTIONS
 from coursekeep_connectors.packages.settings import PackagesSettings
 from coursekeep_connectors.packages.streams import entry_chunks, file_chunks
 from coursekeep_connectors.packages.threads import in_thread, pulled
@@ -43,6 +45,7 @@ class PackagesConnector(Connector[PackagesSettings]):
     name: ClassVar[str] = "packages"
     title: ClassVar[str] = "Course packages on disk"
     Settings: ClassVar[type[SettingsModel]] = PackagesSettings
+    redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
 
     def __init__(
         self,
