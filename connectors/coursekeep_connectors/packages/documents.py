@@ -19,6 +19,12 @@ __all__ = ["Documents", "attribute", "child", "children", "descendants", "local"
 _BLOCK = 256 * 1024
 #: bytes that are read ahead at one time
 _AHEAD = 8 * 2**20
+#: how many times the largest document may be held, where it is read element by element
+_HELD = 4
+#: bytes of a document for each element that may be held
+_LEAST = 64
+#: attributes of one element, and what looks like one in its text
+_ATTRIBUTES = 200_000
 #: characters, and elements beside each other, that are kept of what was passed over
 _SMALL = 4096
 _PROPERTIES = 64
@@ -49,6 +55,13 @@ class Documents:
     def has(self, name: str) -> bool:
         """Tell whether there is such an entry."""
         return name in self.container.entries
+
+    def fits(self, name: str) -> None:
+        """Raise `MalformedAnswer` for a document of which more has to be held than memory should be given."""
+        entry = self.container.entries.get(name)
+        if entry is not None and entry.size > _HELD * self._largest:
+            detail = f"{entry.size:,} bytes are more than {_HELD} times what max_document allows"
+            raise MalformedAnswer(detail, where=name)
 
     def bytes(self, name: str) -> bytes:
         """Return an entry whole."""
@@ -102,10 +115,10 @@ class Documents:
                     element.clear()
                     if path:
                         path[-1].remove(element)
-                    metered.begin()
+                    metered.released()
                 elif inside is None and path and not _is_small(element, path[-1]):
                     path[-1].remove(element)
-                    metered.begin()
+                    metered.released()
 
     def shell(self, name: str, depth: int = 2) -> tuple[Element, dict[str, int]]:
         """Return a document without the lists in the element at a depth, and how many elements each list holds.
@@ -117,10 +130,12 @@ class Documents:
         path: list[Element] = []
         with closing(self._open(name)) as reader:
             metered = _Metered(reader, self._largest, name)
+            outside = metered.held()
             for event, element, _ in self._events(metered, name):
                 if event == "start":
                     root = element if root is None else root
                     path.append(element)
+                    outside = metered.held() if len(path) <= depth + 1 else outside
                     continue
                 path.pop()
                 if len(path) == depth + 1:
@@ -128,7 +143,7 @@ class Documents:
                     lists[key] = lists.get(key, 0) + 1
                 if len(path) > depth or (len(path) == depth and local(element) in lists):
                     path[-1].remove(element)
-                    metered.begin()
+                    metered.released(outside)
         if root is None:
             raise MalformedAnswer("the document is empty", where=name)
         return root, lists
@@ -137,14 +152,18 @@ class Documents:
         """Tell whether any element of a document holds text: Moodle writes many that hold nothing."""
         with closing(self._open(name)) as reader:
             for event, element, _ in self._events(_Metered(reader, self._largest, name), name):
-                if event == "end" and (element.text or "").strip():
-                    return True
+                if event == "end":
+                    if (element.text or "").strip():
+                        return True
+                    element.clear()
         return False
 
-    def _events(self, source: Any, name: str) -> Iterator[tuple[str, Element, int]]:
+    def _events(self, source: _Metered, name: str) -> Iterator[tuple[str, Element, int]]:
         depth = 0
         try:
             for event, element in iterparse(source, events=("start", "end"), forbid_dtd=True):
+                if event == "start":
+                    source.element()
                 depth += 1 if event == "start" else -1
                 if depth > self._deepest:
                     raise MalformedAnswer(f"elements lie deeper than the {self._deepest} of max_depth", where=name)
@@ -178,18 +197,43 @@ class _Metered:
         self._source = source
         self._most = most
         self._name = name
-        self._since = 0
+        self._bytes = 0
+        self._elements = 0
+        self._attributes = 0
 
-    def begin(self) -> None:
-        self._since = 0
+    def held(self) -> tuple[int, int]:
+        """Return how much is held now."""
+        return self._bytes, self._elements
+
+    def released(self, to: tuple[int, int] = (0, 0)) -> None:
+        """Take note that only so much is held any longer."""
+        self._bytes, self._elements = to
+
+    def element(self) -> None:
+        """Count an element: empty ones take far more memory than bytes."""
+        self._elements += 1
+        if self._elements > self._most // _LEAST:
+            raise self._too_much(f"{self._most // _LEAST:,} elements")
 
     def read(self, size: int = -1) -> bytes:
         data = self._source.read(min(size, _BLOCK) if size > 0 else _BLOCK)
-        self._since += len(data)
-        if self._since > self._most + _BLOCK:
-            detail = f"one element of it is larger than the {self._most:,} bytes that max_document allows"
-            raise MalformedAnswer(detail, where=self._name)
+        self._bytes += len(data)
+        if self._bytes > self._most + _BLOCK:
+            raise self._too_much(f"{self._most:,} bytes")
+        self._count_attributes(data)
         return data
+
+    def _count_attributes(self, data: bytes) -> None:
+        """Count attributes since the last `<`: a parser takes one tag whole, and an attribute value holds no `<`."""
+        head, mark, rest = data.replace(b"\0", b"").partition(b"<")
+        counted = rest.rpartition(b"<")[2] if mark else head
+        self._attributes = counted.count(b'="') + counted.count(b"='") + (0 if mark else self._attributes)
+        if self._attributes > _ATTRIBUTES:
+            raise self._too_much(f"{_ATTRIBUTES:,} attributes")
+
+    def _too_much(self, what: str) -> MalformedAnswer:
+        detail = f"one element of it holds more than the {what} that max_document allows"
+        return MalformedAnswer(detail, where=self._name)
 
 
 def local(element: Element) -> str:

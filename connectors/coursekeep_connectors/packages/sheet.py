@@ -12,6 +12,9 @@ from coursekeep_connectors.packages.values import shown
 
 __all__ = ["Sheet"]
 
+#: times that may make no sense; more of them say that nothing does
+_UNREAD = 50_000
+
 
 class Sheet:
     """Makes the parts of one export."""
@@ -44,6 +47,8 @@ class Sheet:
         found = read(text)
         if found is None and text and text.strip() not in ("", "0"):
             self._unread.append({"id": where, "text": text})
+            if len(self._unread) > _UNREAD:
+                raise MalformedAnswer(f"more than {_UNREAD:,} of its times make no sense", where=where)
         return shown(found)
 
     def end(self) -> Iterator[Part]:

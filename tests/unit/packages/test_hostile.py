@@ -133,6 +133,36 @@ def test_element_larger_than_allowed_is_a_gap(tmp_path: Path) -> None:
     assert (gap.reason, gap.id) == (GapReason.MALFORMED, "users.xml")
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "<topic>" + "<a/>" * 300_000 + "</topic>",
+        "<topic>" + "<a>" + "<b/>" * 300_000 + "</a></topic>",
+        "<topic " + " ".join(f'a{n}=">"' for n in range(300_000)) + "/>",
+        ("<topic " + " ".join(f"a{n}='>'" for n in range(300_000)) + "/>").encode("utf-16"),
+    ],
+    ids=["elements", "nested", "attributes", "utf16"],
+)
+def test_document_that_swells_in_memory_is_a_gap(tmp_path: Path, bomb: str | bytes) -> None:
+    """Empty elements and attributes take many times their bytes in memory: their number is limited too."""
+    bad: Mapping[str, str | bytes] = {**PLAIN_CARTRIDGE, "d1.xml": bomb}
+    (gap,) = export_of(make_zip(tmp_path / "x.imscc", bad), max_document=16 * 2**20).gaps_of(Kind.DISCUSSIONS)
+
+    assert gap.reason is GapReason.MALFORMED
+    assert "that max_document allows" in gap.detail
+
+
+def test_properties_between_lists_are_counted(tmp_path: Path) -> None:
+    """What is kept of an activity is limited also where long lists, which are not kept, lie between."""
+    part = f"<x>{'y' * 100_000}</x><list><i/></list>"
+    bad = {**MOODLE, "activities/url_97/url.xml": f"<activity><url>{part * 30}</url></activity>"}
+    export = export_of(make_mbz(tmp_path / "x.mbz", bad), max_document=2**20)
+
+    assert [gap.id for gap in export.gaps_of(Kind.STRUCTURE) if gap.reason is GapReason.MALFORMED] == [
+        "activities/url_97"
+    ]
+
+
 def test_names_that_are_no_text_are_kept_apart(tmp_path: Path) -> None:
     """Entries whose names are no UTF-8 have names all the same, and stay different entries."""
     mbz = {**MOODLE, os.fsdecode(b"caf\xe9"): b"1", os.fsdecode(b"caf\xe8"): b"2"}

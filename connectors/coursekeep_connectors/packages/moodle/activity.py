@@ -53,6 +53,7 @@ def load(backup: Backup, directory: str) -> Activity:
     name = said(module, "modulename") or directory.rpartition("/")[2].rpartition("_")[0]
     root, lists = documents.shell(f"{directory}/{name}.xml")
     grades = f"{directory}/grades.xml"
+    documents.fits(grades)
     items = [_copied(item) for item in elements(documents, grades, "grade_item")] if documents.has(grades) else []
     shell = child(root, name)
     backup.package.used.update({f"{directory}/module.xml", f"{directory}/{name}.xml", grades})

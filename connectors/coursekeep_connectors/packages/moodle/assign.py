@@ -59,6 +59,7 @@ def _is_enabled(config: dict[str, Any]) -> bool:
 
 
 def _works(backup: Backup, activity: Activity) -> dict[str, _Work]:
+    backup.documents.fits(activity.main)
     found: dict[str, _Work] = {}
     for element in elements(backup.documents, activity.main, "submission"):
         work = found.setdefault(_key(element), _Work())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from coursekeep import GapReason, Part, RemoteFile
+from coursekeep import GapReason, MalformedAnswer, Part, RemoteFile
 from coursekeep_connectors.packages.moodle.state import Backup
 from coursekeep_connectors.packages.moodle.texts import elements, facts, identified, said
 from coursekeep_connectors.packages.package import address_of
@@ -17,6 +17,8 @@ __all__ = ["FILES", "file_parts", "note_attachments"]
 FILES = "files.xml"
 #: files that are sorted at one time by their place in the package; sorted, they are read in one go
 _SORTED = 10_000
+#: files of submissions and posts of which it is remembered to which they belong
+_NOTED = 500_000
 _ATTACHED = {
     ("assignsubmission_file", "submission_files"),
     ("assignsubmission_onlinetext", "submissions_onlinetext"),
@@ -36,12 +38,16 @@ _GROUPS = {
 
 def note_attachments(backup: Backup) -> None:
     """Remember which files belong to submissions, feedback and posts."""
+    noted = 0
     if backup.documents.has(FILES):
         for file in _listed(backup):
             component, area = said(file, "component") or "", said(file, "filearea") or ""
             if (component, area) in _ATTACHED:
                 place = (component, area, said(file, "contextid") or "", said(file, "itemid") or "")
                 backup.attached[place].append(file.get("id", ""))
+                noted += 1
+                if noted > _NOTED:
+                    raise MalformedAnswer(f"more than {_NOTED:,} files belong to submissions and posts", where=FILES)
 
 
 def file_parts(backup: Backup) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from coursekeep import Kind, Part
+from coursekeep import Kind, MalformedAnswer, Part
 from coursekeep_connectors.packages.documents import child, children, descendants, local
 from coursekeep_connectors.packages.moodle.first_work import WORK
 from coursekeep_connectors.packages.moodle.people import role_of
@@ -20,6 +20,8 @@ __all__ = ["read_moodle_1"]
 
 _DOCUMENT = "moodle.xml"
 _SUBMITTED = "moddata/assignment/"
+#: activities that are remembered until their titles come
+_MODULES = 50_000
 
 
 @dataclass(kw_only=True)
@@ -101,6 +103,8 @@ def _section(backup: _First, path: tuple[Element, ...], element: Element) -> Ite
     published = {"1": True, "0": False}.get(said(element, "VISIBLE") or "")
     data = {"node": "module", "position": whole(said(element, "NUMBER")), "published": published, "extra": extra}
     yield backup.record(Kind.STRUCTURE, id_, data)
+    if len(backup.modules) > _MODULES:
+        raise MalformedAnswer(f"it lists more than {_MODULES:,} activities", where=_DOCUMENT)
     for position, module in enumerate(children(child(element, "MODS"), "MOD"), start=1):
         backup.modules[said(module, "TYPE") or "", said(module, "INSTANCE") or ""] = {
             "id": f"module-{said(module, 'ID')}",

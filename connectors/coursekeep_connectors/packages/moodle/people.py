@@ -108,6 +108,7 @@ def _assigned(backup: Backup, name: str) -> dict[str, list[tuple[str, str, str]]
     found: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
     if backup.documents.has(name):
         backup.package.used.add(name)
+        backup.documents.fits(name)
         for each in elements(backup.documents, name, "assignment"):
             id_ = each.get("id", "")
             changed = time_of(backup.package, each, "timemodified", f"role-{id_}") or ""
@@ -128,6 +129,7 @@ def group_parts(backup: Backup, name: str) -> Iterator[Part]:
             "memberships": [each for each in members if isinstance(each, dict)],
         }
         yield backup.sheet.record(Kind.GROUPS, group.get("id", ""), data, basis=name)
+    backup.documents.fits(name)
     groupings = [plain(each) for each in elements(backup.documents, name, "grouping")]
     if groupings:
         yield backup.sheet.record(Kind.SETTINGS, "groupings", {"value": groupings}, basis=name)

@@ -45,6 +45,7 @@ def facts(element: Element | None, *without: str) -> dict[str, Any]:
 
 def trees(documents: Documents, name: str, list_name: str) -> list[Any]:
     """Return a list of a document as JSON."""
+    documents.fits(name)
     found = (each for _, element in documents.stream(name, list_name) for each in element)
     return [plain(each) for each in found]
 
