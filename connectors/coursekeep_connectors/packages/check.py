@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator
 
-from coursekeep import CheckStep, ConnectorError, MalformedAnswer
+from coursekeep import CheckStep, ConnectorError
 from coursekeep_connectors.packages.client import Folder
 from coursekeep_connectors.packages.recognise import Format, NotAPackage
 from coursekeep_connectors.packages.threads import in_thread
@@ -36,7 +36,7 @@ async def check_folder(folder: Folder) -> AsyncGenerator[CheckStep]:
         except ConnectorError as error:
             unreadable.append(f"{course_id}: {error}")
             continue
-        if isinstance(sight, MalformedAnswer):
+        if isinstance(sight, ConnectorError):
             unreadable.append(f"{course_id}: {sight}")
         elif isinstance(sight, NotAPackage):
             others[str(sight)] += 1

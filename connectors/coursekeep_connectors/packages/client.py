@@ -19,13 +19,15 @@ from coursekeep_connectors.packages.recognise import NotAPackage, Sight, look, o
 from coursekeep_connectors.packages.settings import PackagesSettings
 from coursekeep_connectors.packages.threads import in_thread
 
-__all__ = ["Folder", "Loan", "Stamp", "id_of"]
+__all__ = ["Folder", "Loan", "Seen", "Stamp", "id_of", "stamp_of"]
 
 #: packages that stay open for what may be asked of them next
 _IDLE = 2
 #: packages whose description is remembered
 _REMEMBERED = 20_000
 
+#: what is known of a file: what it is, or why that cannot be said
+Seen = Sight | NotAPackage | MalformedAnswer | NoAccess
 #: size and time of change of a file: another one means another content
 Stamp = tuple[int, int]
 
@@ -46,7 +48,7 @@ class Folder:
 
     def __init__(self, settings: PackagesSettings) -> None:
         self.settings = settings
-        self._sights: OrderedDict[str, tuple[Stamp, Sight | NotAPackage | MalformedAnswer]] = OrderedDict()
+        self._sights: OrderedDict[str, tuple[Stamp, Seen]] = OrderedDict()
         self._loans: OrderedDict[str, Loan] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -90,19 +92,19 @@ class Folder:
         except OSError:
             return None
 
-    async def sight(self, course_id: str, path: Path) -> Sight | NotAPackage | MalformedAnswer:
-        """Return what a file is, or why it is none. Remembered until the file changes. Raises `NoAccess`."""
+    async def sight(self, course_id: str, path: Path) -> Seen:
+        """Return what a file is, or why that cannot be said. Remembered until the file changes. Raises `NotFound`."""
         stamp = stamp_of(path)
         known = self._sights.get(course_id)
         if known is not None and known[0] == stamp:
             return known[1]
         halt = threading.Event()
         try:
-            found: Sight | NotAPackage | MalformedAnswer = await in_thread(look, path, self.settings, halt, halt=halt)
+            found: Seen = await in_thread(look, path, self.settings, halt, halt=halt)
         except (NotAPackage, MalformedAnswer) as error:
             found = error
         except OSError as error:
-            raise NoAccess(f"the file cannot be read: {error.strerror}", where=course_id) from error
+            return NoAccess(f"the file cannot be read: {error.strerror}", where=course_id)
         self._sights[course_id] = (stamp, found)
         while len(self._sights) > _REMEMBERED:
             self._sights.popitem(last=False)
@@ -134,6 +136,8 @@ class Folder:
                     )
                 except OSError as error:
                     raise NoAccess(f"the file cannot be read: {error.strerror}", where=course_id) from error
+                if loan is not None and loan.users == 0:
+                    loan.container.close()  # of what the file was before; others close it when they have done
                 loan = Loan(container=container, stamp=stamp)
                 self._loans[course_id] = loan
             self._loans.move_to_end(course_id)

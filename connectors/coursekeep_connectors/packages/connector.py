@@ -26,7 +26,7 @@ from coursekeep import (
     Term,
 )
 from coursekeep_connectors.packages.check import check_folder
-from coursekeep_connectors.packages.client import Folder, stamp_of
+from coursekeep_connectors.packages.client import Folder, Seen, stamp_of
 from coursekeep_connectors.packages.courses import TOP, course_of, taken, term_of
 from coursekeep_connectors.packages.export import read_package
 from coursekeep_connectors.packages.package import address_of, parse_address
@@ -118,8 +118,8 @@ class PackagesConnector(Connector[PackagesSettings]):
         sight = await self._folder.sight(course.id, path)
         if isinstance(sight, NotAPackage):
             raise MalformedAnswer(f"the file is no course package: {sight}", where=course.id)
-        if isinstance(sight, MalformedAnswer):
-            raise sight
+        if not isinstance(sight, Sight):
+            raise type(sight)(sight.message, where=sight.where)
         yield NativeExport(name=path.name, url=address_of(course.id), size=stamp[0], format=sight.format)
         async with (
             self._folder.borrowed(course.id) as loan,
@@ -150,13 +150,16 @@ class PackagesConnector(Connector[PackagesSettings]):
             async with aclosing(entry_chunks(loan, entry)) as chunks:
                 yield Download(chunks=chunks, size=found.size, content_type=None, host="")
 
-    async def _seen(self) -> AsyncGenerator[tuple[str, Sight | MalformedAnswer]]:
+    async def _seen(self) -> AsyncGenerator[tuple[str, Seen]]:
         """Yield every file that is a package, or would be one if it were not damaged."""
         for course_id in await in_thread(lambda: list(self._folder.ids())):
             path: Path | None = self._folder.path(course_id)
             if path is None:
                 continue  # removed since the folder was read
-            sight = await self._folder.sight(course_id, path)
+            try:
+                sight = await self._folder.sight(course_id, path)
+            except NotFound:
+                continue
             if not isinstance(sight, NotAPackage):
                 yield course_id, sight
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from coursekeep import Course, CourseQuery, EndOf, MalformedAnswer, Term
+from coursekeep import Course, CourseQuery, EndOf, Term
+from coursekeep_connectors.packages.client import Seen
 from coursekeep_connectors.packages.recognise import NotAPackage, Sight
 
 __all__ = ["TOP", "course_of", "taken", "term_of"]
@@ -21,7 +22,7 @@ def term_of(course_id: str) -> Term:
     return Term(id=parent, name="(no folder)" if parent == TOP else unquote(parent) if "%" in course_id else parent)
 
 
-def course_of(course_id: str, sight: Sight | NotAPackage | MalformedAnswer) -> Course:
+def course_of(course_id: str, sight: Seen) -> Course:
     """Return the course of a file. One whose end is not known counts as ended: an export is of the past."""
     term = term_of(course_id)
     file_name = PurePosixPath(course_id).name

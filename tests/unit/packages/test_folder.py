@@ -13,7 +13,18 @@ import pytest
 from fakes.moodle_backup import MOODLE
 from fakes.package_files import BLACKBOARD, BRIGHTSPACE, CANVAS_CARTRIDGE, PLAIN_CARTRIDGE, make_mbz, make_zip
 
-from coursekeep import CourseQuery, CourseSource, EndOf, GapReason, Kind, NotFound, Outcome, RetryLater, SourceContext
+from coursekeep import (
+    CourseQuery,
+    CourseSource,
+    EndOf,
+    GapReason,
+    Kind,
+    NoAccess,
+    NotFound,
+    Outcome,
+    RetryLater,
+    SourceContext,
+)
 from coursekeep.testing import collect
 from coursekeep_connectors.csv import CsvSource
 from coursekeep_connectors.end_date import EndDateSource
@@ -151,6 +162,24 @@ def test_check_counts_formats_and_names_what_cannot_be_read(folder: Path) -> Non
     assert "1 × neither a zip file nor a gzipped tar file" in steps["packages"].detail
     assert not steps["unreadable"].ok
     assert "cut.imscc" in steps["unreadable"].detail
+
+
+def test_file_that_may_not_be_read_does_not_end_the_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that the daemon's user may not read is listed; archiving it raises `NoAccess`."""
+    opened = Path.open
+
+    def closed(self: Path, *more: Any, **options: Any) -> Any:
+        if self.name == "canvas.imscc":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *more, **options)
+
+    monkeypatch.setattr(Path, "open", closed)
+    courses = {course.id: course for course in listed(folder, lambda connector: connector.courses(CourseQuery()))}
+
+    assert courses["2024/canvas.imscc"].state == "unreadable"
+    assert courses["2023/backup.mbz"].state == "moodle_backup"
+    with pytest.raises(NoAccess, match="Permission denied"):
+        ask(folder, lambda connector: collect(connector, courses["2024/canvas.imscc"]))
 
 
 def test_file_that_changes_while_it_is_read_is_read_again(folder: Path) -> None:
