@@ -7,8 +7,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from coursekeep import Kind, Part
+from coursekeep_connectors.packages.cartridge.html import body_of
 from coursekeep_connectors.packages.cartridge.manifest import Manifest
-from coursekeep_connectors.packages.cartridge.pages import body_of
 from coursekeep_connectors.packages.cartridge.work import group_parts, rubric_parts
 from coursekeep_connectors.packages.documents import attribute, child, children, local, text_of, tree
 from coursekeep_connectors.packages.package import Package

@@ -11,25 +11,19 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from coursekeep import Kind, MalformedAnswer, Part
+from coursekeep_connectors.packages.cartridge.html import body_of
 from coursekeep_connectors.packages.cartridge.manifest import Manifest, Resource
 from coursekeep_connectors.packages.cartridge.work import graded
 from coursekeep_connectors.packages.documents import attribute, child, descendants, local, text_of, tree
 from coursekeep_connectors.packages.package import Package
 from coursekeep_connectors.packages.values import flag, moment
 
-__all__ = ["body_of", "page_parts", "topic_parts"]
+__all__ = ["page_parts", "topic_parts"]
 
-_BODY = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _META = re.compile(r'<meta\s+name="(\w+)"\s+content="([^"]*)"\s*/?>', re.IGNORECASE)
 _HEAD = 64 * 1024
 _FILEBASE = re.compile(r"^(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)/?", re.IGNORECASE)
-
-
-def body_of(text: str) -> str:
-    """Return what Canvas wrapped into an HTML document."""
-    found = _BODY.search(text)
-    return (found[1] if found else text).strip("\r\n")
 
 
 def page_parts(package: Package, manifest: Manifest, resource: Resource) -> Iterator[Part]:

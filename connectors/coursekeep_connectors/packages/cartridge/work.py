@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from coursekeep import Kind, MalformedAnswer, Part, Record
+from coursekeep_connectors.packages.cartridge.html import body_of
 from coursekeep_connectors.packages.cartridge.manifest import Manifest, Resource
 from coursekeep_connectors.packages.documents import attribute, child, children, text_of, tree
 from coursekeep_connectors.packages.package import Package
@@ -90,8 +91,6 @@ def _extension(root: Element) -> dict[str, Any]:
 
 def _description(package: Package, resource: Resource) -> str | None:
     """Return the text beside an assignment's settings."""
-    from coursekeep_connectors.packages.cartridge.pages import body_of
-
     names = (name for name in resource.files if name.endswith((".html", ".htm")) and package.documents.has(name))
     name = next(names, None)
     if name is None:
