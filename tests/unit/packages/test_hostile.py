@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from fakes.hostile_packages import HOSTILE, many_entries_tar, many_entries_zip
 from fakes.moodle_backup import MOODLE
 from fakes.package_export import course_of, export_of, read_file
-from fakes.package_files import PLAIN_CARTRIDGE, make_mbz, make_zip
+from fakes.package_files import CANVAS_CARTRIDGE, PLAIN_CARTRIDGE, make_mbz, make_zip
 
 from coursekeep import CourseQuery, GapReason, Kind, MalformedAnswer
 from coursekeep_connectors.packages import PackagesConnector, PackagesSettings
@@ -161,6 +162,17 @@ def test_properties_between_lists_are_counted(tmp_path: Path) -> None:
     assert [gap.id for gap in export.gaps_of(Kind.STRUCTURE) if gap.reason is GapReason.MALFORMED] == [
         "activities/url_97"
     ]
+
+
+def test_page_of_open_tags_is_read_at_once(tmp_path: Path) -> None:
+    """A page that opens tags without end takes no longer than its length: the other courses wait for nothing."""
+    tags = "<title" * 200_000 + "<body" * 200_000
+    canvas = {**CANVAS_CARTRIDGE, "wiki_content/ferns.html": tags, "a1/essay.html": "<title>" * 200_000}
+    began = time.process_time()
+    export = export_of(make_zip(tmp_path / "x.imscc", canvas))
+
+    assert export.of(Kind.PAGES)["g1"] | {"title": None, "body_html": tags} == export.of(Kind.PAGES)["g1"]
+    assert time.process_time() - began < 20
 
 
 def test_names_that_are_no_text_are_kept_apart(tmp_path: Path) -> None:

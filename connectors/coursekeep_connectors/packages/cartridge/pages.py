@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from coursekeep import Kind, MalformedAnswer, Part
-from coursekeep_connectors.packages.cartridge.html import body_of
+from coursekeep_connectors.packages.cartridge.html import body_of, title_of
 from coursekeep_connectors.packages.cartridge.manifest import Manifest, Resource
 from coursekeep_connectors.packages.cartridge.work import graded
 from coursekeep_connectors.packages.documents import attribute, child, descendants, local, text_of, tree
@@ -20,7 +20,6 @@ from coursekeep_connectors.packages.values import flag, moment
 
 __all__ = ["page_parts", "topic_parts"]
 
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _META = re.compile(r'<meta\s+name="(\w+)"\s+content="([^"]*)"\s*/?>', re.IGNORECASE)
 _HEAD = 64 * 1024
 _FILEBASE = re.compile(r"^(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)/?", re.IGNORECASE)
@@ -31,11 +30,10 @@ def page_parts(package: Package, manifest: Manifest, resource: Resource) -> Iter
     name = resource.first or ""
     text = package.documents.text(name)
     head = text[:_HEAD]
-    title = _TITLE.search(head)
     meta = {key.lower(): html.unescape(value) for key, value in _META.findall(head)} if manifest.from_canvas else {}
     data: dict[str, Any] = {
         "slug": posixpath.splitext(posixpath.basename(name))[0],
-        "title": html.unescape(title[1]).strip() if title else None,
+        "title": title_of(head),
         "body_html": body_of(text) if manifest.from_canvas else text,
         "extra": {key: value for key, value in meta.items() if key not in ("identifier", "editing_roles")},
     }
