@@ -145,3 +145,17 @@ def test_backup_of_moodle_1(tmp_path: Path) -> None:
     }
     assert "1 × MESSAGES" in next(gap.detail for gap in export.gaps_of(Kind.STRUCTURE))
     assert "made-up" not in repr(export.records)
+
+
+def test_what_is_not_read_of_moodle_1_is_named(tmp_path: Path) -> None:
+    """Every list of the document that gives no records is a gap with how many things it holds; what is read is none."""
+    gaps = export_of(make_zip(tmp_path / "old.zip", MOODLE_1)).gaps_of(Kind.SETTINGS)
+
+    assert {(gap.id, (gap.detail or "").split(":")[1].split()[0]) for gap in gaps} == {
+        ("roles", "1"),
+        ("logs", "2"),
+        ("scales", "1"),
+        ("grade_outcomes", "1"),
+        ("grade_grades_histories", "1"),
+    }
+    assert {gap.reason for gap in gaps} == {GapReason.NATIVE_ONLY}

@@ -46,6 +46,7 @@ def read_moodle_1(package: Package) -> Iterator[Part]:
     yield from package.guarded(Kind.STRUCTURE, _DOCUMENT, _document(backup))
     for (type_, id_), data in backup.modules.items():
         yield backup.record(Kind.STRUCTURE, data.pop("id", f"{type_}-{id_}"), data)
+    yield from package.guarded(Kind.SETTINGS, _DOCUMENT, _left_over(backup))
     for name in package.documents.container.entries:
         if name.startswith(_SUBMITTED):
             yield replace(package.file(name, group="submissions"), person_id=_person(name))
@@ -59,6 +60,18 @@ def _document(backup: _First) -> Iterator[Part]:
         reader = _READERS.get((local(path[-1]) if path else "", local(element)))
         if reader is not None:
             yield from reader(backup, path, element)
+
+
+def _left_over(backup: _First) -> Iterator[Part]:
+    """Name every list of the document that nothing here reads, with how many things it holds."""
+    documents = backup.package.documents
+    lists = [(depth, documents.shell(_DOCUMENT, depth)[1]) for depth in (1, 2, 3)]
+    for depth, found in lists:
+        for name, count in sorted(found.items()):
+            of_gradebook = depth < 3 or name.startswith("GRADE_")  # below, lists belong to what was read
+            if of_gradebook and name not in _READ[depth]:
+                detail = f"{name}: {count:,} entries are kept in the package file only"
+                yield backup.package.sheet.native_only(Kind.SETTINGS, name.lower(), detail)
 
 
 def _attached(package: Package) -> dict[tuple[str, str], list[str]]:
@@ -209,6 +222,18 @@ def _activity(backup: _First, path: tuple[Element, ...], element: Element) -> It
         detail = f"{type_}: {held} is kept in the package file only"
         yield backup.package.sheet.native_only(Kind.STRUCTURE, node.get("id", f"{type_}-{id_}"), detail)
 
+
+#: the lists of the document that are read, by how deep they lie
+_READ: Mapping[int, frozenset[str]] = {
+    1: frozenset({"INFO", "COURSE"}),
+    2: frozenset(
+        {
+            *("DETAILS", "ROLE"),  # of INFO, which is read as a whole, and of ROLES, which is named already
+            *("HEADER", "SECTIONS", "USERS", "GROUPS", "QUESTION_CATEGORIES", "GRADEBOOK", "EVENTS", "MODULES"),
+        }
+    ),
+    3: frozenset({"GRADE_ITEMS"}),
+}
 
 _Reader = Callable[[_First, tuple[Element, ...], Element], Iterator[Part]]
 
