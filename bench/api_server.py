@@ -19,13 +19,13 @@ from pathlib import Path
 import uvicorn
 from fastapi import Response
 
-from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.api.security import Reader
 from coursekeep_daemon.logs import configure_logs
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings, load_settings
 from coursekeep_daemon.store import ItemPlan, ItemResult, Store
+from coursekeep_daemon.web import close_app, create_app
 
 CONSTANT = b'{"status":"ok"}'
 

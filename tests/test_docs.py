@@ -19,10 +19,10 @@ from records_page import records_reference
 
 import coursekeep
 from coursekeep import hookspecs
-from coursekeep_daemon.api import create_app
 from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.settings import Settings
+from coursekeep_daemon.web import create_app
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

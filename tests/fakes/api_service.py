@@ -24,7 +24,6 @@ from argon2 import PasswordHasher
 from coursekeep import CheckStep, Course
 from coursekeep_connectors import register_course_sources
 from coursekeep_daemon.accounts import Accounts
-from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
@@ -39,6 +38,7 @@ from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
 from coursekeep_daemon.system import SystemView
+from coursekeep_daemon.web import close_app, create_app
 
 
 class FakeTarget(Target):

@@ -14,10 +14,10 @@ from fakes.console_house import PASSWORD, form_token_of
 from fakes.service_bench import Bench
 
 from coursekeep_campus import CampusServer, generated
-from coursekeep_daemon.api import create_app
 from coursekeep_daemon.runs.states import RunStatus
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import Role
+from coursekeep_daemon.web import create_app
 
 FORM = {
     "name": "monthly",

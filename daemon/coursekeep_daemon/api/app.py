@@ -1,4 +1,4 @@
-"""The control API and the console as an application: `create_app(service)`."""
+"""The control API as an application: `create_api(service)`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ from coursekeep_daemon.api.routes import (
     system,
 )
 from coursekeep_daemon.api.state import put_state
-from coursekeep_daemon.console import ConsoleMount, create_console
 from coursekeep_daemon.service import Service
 
-__all__ = ["PREFIX", "close_app", "create_app"]
+__all__ = ["PREFIX", "close_api", "create_api"]
 
 PREFIX = "/api/v1"
 
@@ -58,8 +57,8 @@ starts, pauses, cancels, checks, verifies, downloads) or admin (also edits sched
 Times are RFC 3339 in UTC. Lists answer with items and, where there is more, a Link header with rel="next"."""
 
 
-def create_app(service: Service) -> FastAPI:
-    """Return the control API of a service, the console beside it. All state is kept in the application."""
+def create_api(service: Service) -> FastAPI:
+    """Return the control API of a service. The application keeps all its state in itself."""
     app = FastAPI(
         title="Coursekeep",
         version=version("coursekeep"),
@@ -79,12 +78,11 @@ def create_app(service: Service) -> FastAPI:
     for module in _ROUTES:
         app.include_router(module.router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
     app.include_router(_docs(app))
-    app.router.routes.append(ConsoleMount("/", create_console(service, closing, hub)))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way FastAPI documents
     return app
 
 
-def close_app(app: FastAPI) -> None:
+def close_api(app: FastAPI) -> None:
     """Tell the application that the daemon stops: readiness says no, endless answers end."""
     app.state.closing.set()
 

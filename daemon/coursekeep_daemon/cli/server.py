@@ -17,12 +17,12 @@ from typing import Any
 import structlog
 import uvicorn
 
-from coursekeep_daemon.api import close_app, create_app
 from coursekeep_daemon.cli.call import ADDRESS_FILE
 from coursekeep_daemon.cli.errors import CliError
 from coursekeep_daemon.cli.systemd import Notifier
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
+from coursekeep_daemon.web import close_app, create_app
 
 __all__ = ["serve"]
 

@@ -143,6 +143,11 @@ GAP_REASONS: Mapping[str, Word] = {
     ),
     GapReason.NOT_FOUND: Word("Gone", "It was listed, but was gone when it was asked for.", tone="warn"),
     GapReason.NOT_OFFERED: Word("Not offered", "The LMS has no way to read it."),
+    GapReason.NATIVE_ONLY: Word(
+        "In the native export only",
+        "It lies untouched in the LMS's own export, which is in the package, but was not read into records.",
+        "Open the native export with the LMS that made it.",
+    ),
     GapReason.MALFORMED: Word(
         "Malformed answer",
         "The LMS's answer made no sense, even when asked again.",

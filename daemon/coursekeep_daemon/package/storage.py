@@ -137,7 +137,9 @@ class Lock:
         """Take the lock without waiting; tell whether that worked."""
         while True:
             # the area goes when nobody is at work (decision 004); its parent must be there, or the archive is not
-            self.path.parent.mkdir(exist_ok=True)
+            # `exist_ok` would raise where another makes it before this line and removes it behind
+            with suppress(FileExistsError):
+                self.path.parent.mkdir()
             try:
                 handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             except FileNotFoundError:

@@ -161,7 +161,9 @@ class Planner:
         self.check(request)
         source = self._registry.source(request.source)
         params = source.Params.model_validate(dict(request.params))
-        context = SourceContext(now=self._clock(), done=done, concurrency=lms.connector.settings.max_concurrency)
+        # connectors that ask nobody over HTTP have no such setting
+        concurrency = getattr(lms.connector.settings, "max_concurrency", lms.courses_at_once)
+        context = SourceContext(now=self._clock(), done=done, concurrency=concurrency)
         return source.select(lms.connector, params, context)
 
     async def _rows(self, request: Request, lms: Lms, chunk: Sequence[Selection]) -> list[PreviewRow]:

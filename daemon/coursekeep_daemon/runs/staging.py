@@ -26,6 +26,8 @@ R = TypeVar("R")
 
 #: parts handed to the thread at once: a trip costs more than a record
 _BATCH = 200
+#: characters of text at which parts are handed over earlier: pages may have megabytes
+_WEIGHT = 4 * 2**20
 
 
 class Staging:
@@ -35,6 +37,8 @@ class Staging:
         self._open_writer = open_writer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="package")
         self._parts: list[Part] = []
+        #: characters in the records among them
+        self._weight = 0
 
     async def __aenter__(self) -> Self:
         def enter() -> PackageWriter:
@@ -67,12 +71,14 @@ class Staging:
     async def add(self, part: Part) -> None:
         """Add a record, raw page, expectation or gap; written with others after it."""
         self._parts.append(part)
-        if len(self._parts) >= _BATCH or isinstance(part, RawPage):
+        if isinstance(part, Record):
+            self._weight += sum(len(value) for value in part.data.values() if isinstance(value, str))
+        if len(self._parts) >= _BATCH or self._weight >= _WEIGHT or isinstance(part, RawPage):
             await self.flush()
 
     async def flush(self) -> None:
         """Hand over what has gathered."""
-        parts, self._parts = self._parts, []
+        parts, self._parts, self._weight = self._parts, [], 0
         if parts:
             await self.call(self._write, parts)
 
