@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from coursekeep import ConnectorSettings, SettingsError
+from coursekeep import SettingsError, SettingsModel
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
 from coursekeep_daemon.secrets import is_reference, redact, resolve_secrets
@@ -268,7 +268,7 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
-def connector_settings(settings: Settings, name: str, model: type[ConnectorSettings]) -> ConnectorSettings:
+def connector_settings(settings: Settings, name: str, model: type[SettingsModel]) -> SettingsModel:
     """Read an integration's own keys with its connector's model, resolving secrets now.
 
     Raises `SettingsError` for unknown keys, bad values and secrets that are not there. Values are never shown.
@@ -276,7 +276,7 @@ def connector_settings(settings: Settings, name: str, model: type[ConnectorSetti
     at = ("integrations", name)
     values = resolve_secrets(settings.integrations[name].own, at, settings.origin)
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context={"folder": settings.origin.folder})
     except ValidationError as error:
         raise explained(error, settings.origin, model=model, prefix=at, also=IntegrationSettings.model_fields) from None
 

@@ -1,6 +1,6 @@
 """The public API of Coursekeep: what an author of connectors needs, and nothing else."""
 
-from coursekeep.connector import Connector, ConnectorSettings
+from coursekeep.connector import Connector, ConnectorSettings, SettingsModel
 from coursekeep.errors import (
     ConnectorError,
     CoursekeepError,
@@ -95,6 +95,7 @@ __all__ = [
     "RetryPolicy",
     "Selection",
     "SettingsError",
+    "SettingsModel",
     "SourceContext",
     "SourceParams",
     "StopRun",

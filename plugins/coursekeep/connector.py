@@ -8,26 +8,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from coursekeep.http import LmsClient
-from coursekeep.records import Account, CheckStep, Course, CourseQuery, Part, RemoteFile, Term
+from coursekeep.http import Download, LmsClient
+from coursekeep.records import Account, CheckStep, Course, CourseQuery, NativeExport, Part, RemoteFile, Term
 from coursekeep.redaction import Redaction
 from coursekeep.retry import RetryPolicy
 
-__all__ = ["Connector", "ConnectorSettings"]
+__all__ = ["Connector", "ConnectorSettings", "SettingsModel"]
 
 
-class ConnectorSettings(BaseModel):
-    """Settings that every connector over HTTP has. Forms, reference docs and log redaction are made from the model.
+class SettingsModel(BaseModel):
+    """Base of every connector's settings. Forms, reference docs and log redaction are made from the model.
 
-    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
+    Connectors over HTTP subclass `ConnectorSettings`; this one is for those that ask nobody: a folder on a disk.
+    Validators find the folder that relative paths start from as `info.context["folder"]`; there is none in tests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConnectorSettings(SettingsModel):
+    """Settings that every connector over HTTP has.
+
+    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
+    """
 
     base_url: str = Field(
         title="Address", description="Address of the LMS, for example https://canvas.example.edu.", pattern="^https?://"
@@ -49,7 +58,7 @@ class ConnectorSettings(BaseModel):
     )
 
 
-S = TypeVar("S", bound=ConnectorSettings)
+S = TypeVar("S", bound=SettingsModel)
 
 
 class Connector(ABC, Generic[S]):
@@ -59,7 +68,7 @@ class Connector(ABC, Generic[S]):
     name: ClassVar[str]
     #: name for people
     title: ClassVar[str]
-    Settings: ClassVar[type[ConnectorSettings]] = ConnectorSettings
+    Settings: ClassVar[type[SettingsModel]] = ConnectorSettings
     #: what never to keep, besides `coursekeep.redaction.ALWAYS`
     redactions: ClassVar[tuple[Redaction, ...]] = ()
 
@@ -72,18 +81,35 @@ class Connector(ABC, Generic[S]):
     ) -> None:
         """Take settings, and for tests a transport and a policy that never sleeps. Opens no connection."""
         self.settings = settings
-        self.client = self.make_client(transport=transport, retry=retry or RetryPolicy())
+        self._client = self.make_client(transport=transport, retry=retry or RetryPolicy())
 
     @abstractmethod
-    def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
-        """Make the client with this LMS's authentication, paging, throttling and reading of errors."""
+    def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient | None:
+        """Make the client with this LMS's authentication, paging, throttling and reading of errors.
+
+        Return None where nothing is asked over HTTP; then override `open` and `describe` too.
+        """
+
+    @property
+    def over_http(self) -> bool:
+        """Tell whether the connector has a client."""
+        return self._client is not None
+
+    @property
+    def client(self) -> LmsClient:
+        """The client that `make_client` made. Raises TypeError where it made none."""
+        if self._client is None:
+            raise TypeError(f"the connector {self.name} asks nobody over HTTP, and so has no client")
+        return self._client
 
     async def __aenter__(self) -> Self:
-        await self.client.__aenter__()
+        if self._client is not None:
+            await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.client.__aexit__(*exc)
+        if self._client is not None:
+            await self._client.__aexit__(*exc)
 
     @abstractmethod
     def check(self) -> AsyncIterator[CheckStep]:
@@ -132,10 +158,20 @@ class Connector(ABC, Generic[S]):
         cannot answer now (the whole export is repeated later), `MalformedAnswer` where even the course makes no sense.
         """
 
+    def open(self, file: RemoteFile | NativeExport) -> AbstractAsyncContextManager[Download]:
+        """Open the bytes of a file that `export` has named; by default with a GET of its address.
+
+        Override it where the bytes come from elsewhere. Blocks of about 1 MiB serve best; nothing may be held back
+        when the context ends. Each call begins with the first byte.
+        Raises, also while the bytes are read, what `LmsClient.download` raises: `RetryLater` where the same call may
+        work later, `NotFound` and `NoAccess` for this file alone, `MalformedAnswer` where its bytes make no sense.
+        """
+        return self.client.download(file.url, auth=file.auth)
+
     async def refresh_file(self, file: RemoteFile) -> RemoteFile | None:
         """Return the file with a fresh address where the old one has expired; None where there is no other."""
         return None
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the source in packages: connector and address, without secrets."""
-        return {"connector": self.name, "base_url": self.settings.base_url}
+        return {"connector": self.name, "base_url": getattr(self.settings, "base_url", "")}

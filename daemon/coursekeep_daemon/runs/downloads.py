@@ -116,7 +116,7 @@ class Downloads:
         return None
 
     async def _once(self, file: RemoteFile | NativeExport, sizes: list[int]) -> None:
-        async with self._connector.client.download(file.url, auth=file.auth) as download:
+        async with self._connector.open(file) as download:
             if _is_wrong_page(file, download):
                 raise _WrongPage(f"the LMS sent an HTML page instead of {_name(file)}, mostly its log-in page")
             self._check_size(download.size)
