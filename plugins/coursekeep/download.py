@@ -86,6 +86,7 @@ class Downloader:
     async def _start(self, url: httpx.URL, where: str, auth: FileAuth) -> tuple[httpx.Response, AsyncExitStack]:
         """Make one attempt: every way that `auth` allows. What is opened is closed with the returned stack."""
         refused: list[ConnectorError] = []
+        await self._exchange.renewed()
         async with AsyncExitStack() as stack:
             turn = await stack.enter_async_context(self._exchange.governor.turn())
             for with_token in self._ways(url, auth):

@@ -9,25 +9,32 @@ import httpx
 
 from coursekeep import (
     BearerDialect,
+    ClientCredentials,
+    ClientCredentialsDialect,
     ConnectorError,
     CredentialsNeeded,
+    Dialect,
     LmsClient,
     MalformedAnswer,
     NoAccess,
     NotFound,
     RetryLater,
     RetryPolicy,
+    SettingsError,
     Unavailable,
     next_link,
     retry_after,
     standard_error,
 )
-from coursekeep_connectors.oneroster.settings import OneRosterSettings
+from coursekeep.transport import LmsTransport
+from coursekeep_connectors.oneroster.settings import OneRosterSettings, Version
 
-__all__ = ["OneRosterDialect", "make_service_client", "root_of", "total_of"]
+__all__ = ["OneRosterDialect", "OneRosterOAuthDialect", "make_service_client", "root_of", "total_of"]
 
 _PLACE = "/ims/oneroster"
 _SAID = 200
+_SCOPE = "https://purl.imsglobal.org/spec/or/{version}/scope/{name}.readonly"
+_RIGHTS = ("roster-core", "roster", "gradebook-core", "gradebook")
 #: the specification's words for errors
 _MINOR: Mapping[str, type[ConnectorError]] = {
     "unauthorisedrequest": CredentialsNeeded,
@@ -37,8 +44,8 @@ _MINOR: Mapping[str, type[ConnectorError]] = {
 _LATER = frozenset({"server_busy", "internal_server_error"})
 
 
-class OneRosterDialect(BearerDialect):
-    """OneRoster's dialect: imsx status objects, and pages by offset where no link leads on."""
+class _OneRoster:
+    """How OneRoster speaks: imsx status objects, and pages by offset where no link leads on."""
 
     def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
         """Judge an answer by its status and its imsx words; some services err with status 200."""
@@ -68,6 +75,14 @@ class OneRosterDialect(BearerDialect):
         return str(url.copy_set_param("offset", str(reached)))
 
 
+class OneRosterDialect(_OneRoster, BearerDialect):
+    """OneRoster with a bearer token that somebody has handed out."""
+
+
+class OneRosterOAuthDialect(_OneRoster, ClientCredentialsDialect):
+    """OneRoster with tokens of the client credentials grant."""
+
+
 def total_of(headers: httpx.Headers) -> int | None:
     """Return how many objects the service says the whole list has."""
     said = headers.get("x-total-count", "").strip()
@@ -83,18 +98,40 @@ def root_of(base_url: str) -> str:
 def make_service_client(
     settings: OneRosterSettings, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy
 ) -> LmsClient:
-    """Make the client that the settings describe."""
-    assert settings.base_url is not None
-    assert settings.token is not None
+    """Make the client that the settings describe. Raises `SettingsError`."""
+    transport = transport or LmsTransport()
     return LmsClient(
-        root_of(settings.base_url),
-        OneRosterDialect(settings.token),
+        root_of(settings.base_url or ""),
+        _dialect(settings, transport, retry),
         retry=retry,
         max_concurrency=settings.max_concurrency,
         timeout=settings.timeout,
         contact=settings.contact,
         transport=transport,
     )
+
+
+def _dialect(settings: OneRosterSettings, transport: httpx.AsyncBaseTransport, retry: RetryPolicy) -> Dialect:
+    if settings.token is not None:
+        return OneRosterDialect(settings.token)
+    if settings.oauth_url is None or settings.client_id is None or settings.client_secret is None:
+        raise SettingsError("set token, or client_id, client_secret and oauth_url together")
+    tokens = ClientCredentials(
+        settings.oauth_url,
+        settings.client_id,
+        settings.client_secret,
+        scopes=settings.scopes or _usual_scopes(settings),
+        retry=retry,
+        transport=transport,
+        timeout=settings.timeout,
+    )
+    return OneRosterOAuthDialect(tokens)
+
+
+def _usual_scopes(settings: OneRosterSettings) -> tuple[str, ...]:
+    version = "v1p1" if settings.version is Version.V1_1 else "v1p2"
+    rights = (*_RIGHTS, "roster-demographics") if settings.demographics else _RIGHTS
+    return tuple(_SCOPE.format(version=version, name=name) for name in rights)
 
 
 def _meaning(response: httpx.Response, where: str, body: Mapping[str, Any]) -> ConnectorError:

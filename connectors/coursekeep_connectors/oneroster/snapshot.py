@@ -147,7 +147,7 @@ def _manifest(files: Files, encoding: CsvEncoding) -> Mapping[str, str]:
         for row in read_rows(source, _MANIFEST, ("propertyName", "value"), encoding):
             key, value = (row.cells.get(column, "").strip() for column in ("propertyName", "value"))
             where = f"{_MANIFEST}, line {row.line}"
-            if key.lower().startswith("file.") and value.lower() not in ("bulk", "absent"):
+            if key.lower().startswith("file.") and value.lower() not in ("bulk", "absent", ""):
                 raise MalformedAnswer(_refusal(key, value), where=where)
             if key.lower() == "oneroster.version" and value not in ("1.1", "1.2"):
                 raise MalformedAnswer(f"OneRoster {value!r} is not read here; export version 1.1 or 1.2", where=where)
