@@ -106,7 +106,7 @@ class OneRosterSettings(SettingsModel):
     def _zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ValueError, OSError):
+        except (ValueError, OSError, KeyError):
             raise ValueError("no time zone has this name; write it like Europe/Berlin") from None
         return value
 
