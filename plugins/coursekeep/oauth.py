@@ -3,7 +3,7 @@
 ::
 
     tokens = ClientCredentials(token_url, client_id, client_secret, scopes=(...), retry=retry, transport=transport)
-    client = LmsClient(base_url, MyDialect(tokens), retry=retry, transport=transport)
+    client = LmsClient(base_url, ClientCredentialsDialect(tokens), retry=retry, transport=transport)
 
 A dialect that has such a flow says so by `RenewingDialect`: `LmsClient` then awaits it before a request is sent, and
 once more after the LMS has refused a token that may have been revoked or forgotten meanwhile.
@@ -62,7 +62,7 @@ class ClientCredentials:
         timeout: float = 60.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what the token endpoint wants. `transport` is shared with the LMS's client, which closes it.
+        """Take what the token endpoint wants. `transport` is for tests that answer themselves; its owner closes it.
 
         Raises `SettingsError` for an address that is none, or that would carry the secret in clear text.
         """
@@ -76,6 +76,8 @@ class ClientCredentials:
             transport=transport,
             json_limit=_LIMIT,
         )
+        #: without a transport from outside, no connection is kept between one fetch and the next
+        self._owns = transport is None
         self._scopes = tuple(scopes)
         self._now = now
         self._lock = asyncio.Lock()
@@ -110,7 +112,11 @@ class ClientCredentials:
         self._token = None
         asked = self._now()
         # Asking for a token twice does no harm, so that a broken connection is no reason to give up.
-        answer = await self._client.post(self._path, form, repeatable=True, where="POST the token endpoint")
+        try:
+            answer = await self._client.post(self._path, form, repeatable=True, where="POST the token endpoint")
+        finally:
+            if self._owns:
+                await self._client.__aexit__()
         token, lasts = _grant(answer.body, answer.where)
         self._token = token
         # A token that lives shorter than the margin is used for half of its life.

@@ -26,7 +26,6 @@ from coursekeep import (
     retry_after,
     standard_error,
 )
-from coursekeep.transport import LmsTransport
 from coursekeep_connectors.oneroster.settings import OneRosterSettings, Version
 
 __all__ = ["OneRosterDialect", "OneRosterOAuthDialect", "make_service_client", "root_of", "total_of"]
@@ -99,7 +98,6 @@ def make_service_client(
     settings: OneRosterSettings, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy
 ) -> LmsClient:
     """Make the client that the settings describe. Raises `SettingsError`."""
-    transport = transport or LmsTransport()
     return LmsClient(
         root_of(settings.base_url or ""),
         _dialect(settings, transport, retry),
@@ -111,7 +109,7 @@ def make_service_client(
     )
 
 
-def _dialect(settings: OneRosterSettings, transport: httpx.AsyncBaseTransport, retry: RetryPolicy) -> Dialect:
+def _dialect(settings: OneRosterSettings, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> Dialect:
     if settings.token is not None:
         return OneRosterDialect(settings.token)
     if settings.oauth_url is None or settings.client_id is None or settings.client_secret is None:

@@ -16,6 +16,7 @@ from coursekeep_connectors.oneroster.mapping import (
     enrollment,
     person,
     setting,
+    setting_id,
     submission,
 )
 from coursekeep_connectors.oneroster.roster import Collection, Item, Missing, Roster
@@ -97,7 +98,7 @@ async def _referred(class_: _Class, collection: Collection, id_: str | None, par
         item = await class_.roster.one(collection, id_)
     except (NotFound, NoAccess, MalformedAnswer, Unavailable) as error:
         ledger.expect(Kind.SETTINGS, 1, "referred to")
-        yield Gap(kind=Kind.SETTINGS, reason=reason_of(error), id=f"{collection}-{id_}", detail=str(error))
+        yield Gap(kind=Kind.SETTINGS, reason=reason_of(error), id=setting_id(collection, id_), detail=f"{id_}: {error}")
         return
     yield ledger.raw(collection, item.raw)
     for part in ledger.mapped(Kind.SETTINGS, item, partial(setting, collection=collection), "referred to"):

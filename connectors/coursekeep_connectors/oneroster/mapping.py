@@ -12,7 +12,7 @@ from coursekeep_connectors.oneroster.calendar import ident
 from coursekeep_connectors.oneroster.roster import Collection, Item
 from coursekeep_connectors.oneroster.values import begins, ends, flag, moment, number, ref, text
 
-__all__ = ["Doubts", "Mapper", "assignment", "category", "enrollment", "person", "setting", "submission"]
+__all__ = ["Doubts", "Mapper", "assignment", "category", "enrollment", "person", "setting", "setting_id", "submission"]
 
 T = TypeVar("T")
 
@@ -130,12 +130,15 @@ _SETTINGS: Mapping[Collection, str] = {
 }
 
 
+def setting_id(collection: Collection, id_: str) -> str:
+    """Return what a part of the class's description is called."""
+    name = _SETTINGS[collection]
+    return name + id_ if name.endswith("-") else name
+
+
 def setting(item: Item, doubts: Doubts, collection: Collection) -> Record:
     """Keep an object whole, as a part of the class's description."""
-    name = _SETTINGS[collection]
-    return Record(
-        kind=Kind.SETTINGS, id=name + ident(item) if name.endswith("-") else name, data={"value": dict(item.body)}
-    )
+    return Record(kind=Kind.SETTINGS, id=setting_id(collection, ident(item)), data={"value": dict(item.body)})
 
 
 def _soft(item: Item, doubts: Doubts, field: str, read: Callable[[object], T]) -> T | None:

@@ -18,6 +18,7 @@ from coursekeep_daemon.runs.states import RunStatus
 
 SAMPLES = shared_data("oneroster")
 SOURCES = ["oneroster-1.1-full.zip", "oneroster-1.1-minimal.zip", "oneroster-1.2-full.zip", "oat-sa-v1p1-base"]
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "oneroster.md"
 Rows = list[dict[str, str]]
 
 
@@ -77,6 +78,9 @@ def test_every_class_of_a_real_export_has_as_many_records_as_rows(tmp_path: Path
             "people",
             "settings",
         }
+        records = [str(said[kind]["captured"]) for kind in ("enrollments", "people", "settings")]
+        row = f"| `{name}` | `{class_id}` | {' | '.join(records)} | {said['settings']['gaps']} |"
+        assert row in PAGE.read_text(), f"the table of docs/reference/oneroster.md needs {row}"
         told = "".join(path.read_text() for path in folder.rglob("*.jsonl"))
         assert "Password1-" not in told, "a password of a user is in the package"
 

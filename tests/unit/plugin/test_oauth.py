@@ -23,7 +23,6 @@ from coursekeep import (
     RetryLater,
     SettingsError,
 )
-from coursekeep.transport import LmsTransport
 
 SECRET = "hush:42 %"
 
@@ -55,17 +54,15 @@ class House:
 
     def __init__(self, server: ScriptedServer, token_url: str | None = None) -> None:
         self.time = 0.0
-        transport = LmsTransport()
         self.tokens = ClientCredentials(
             token_url or f"{server.url}/token",
             "the client",
             SecretStr(SECRET),
             scopes=("roster", "grades"),
             retry=QUICK,
-            transport=transport,
             now=lambda: self.time,
         )
-        self.client = LmsClient(server.url, ClientCredentialsDialect(self.tokens), retry=QUICK, transport=transport)
+        self.client = LmsClient(server.url, ClientCredentialsDialect(self.tokens), retry=QUICK)
 
     async def get(self, times: int = 1) -> list[Any]:
         """Ask for the guarded thing, so many times at once."""
