@@ -106,7 +106,7 @@ class Directory:
 
 def deleted(item: Item) -> bool:
     """Tell whether the source says that an object is to be deleted."""
-    return (text(item.body.get("status")) or "").lower() == _DELETED
+    return (_readable(item.body.get("status")) or "").lower() == _DELETED
 
 
 def ident(item: Item) -> str:
@@ -154,15 +154,18 @@ def account_of(item: Item) -> Account:
 
 
 def course_of(item: Item, directory: Directory, now: datetime) -> Course:
-    """Map a class. It ends with the last of its sessions; one that is to be deleted counts as ended."""
+    """Map a class. It ends with the last of its sessions; one that is to be deleted counts as ended.
+
+    Raises `MalformedAnswer` for one without an id; other values that make no sense are left out, and end no list.
+    """
     body, calendar = item.body, directory.calendar
     try:
         id_ = ident(item)
-        code, school = text(body.get("classCode")), ref(body, "school")
-        name = text(body.get("title")) or code or id_
-        state = text(body.get("status"))
     except (TypeError, ValueError) as error:
         raise MalformedAnswer(f"a class makes no sense: {error}", where=item.where) from error
+    code, school = _readable(body.get("classCode")), ref(body, "school")
+    name = _readable(body.get("title")) or code or id_
+    state = _readable(body.get("status"))
     term_ids = refs(body, "terms")
     term = calendar.last(term_ids)
     starts = [calendar.sessions[each].start_at for each in term_ids if each in calendar.sessions]
@@ -184,6 +187,13 @@ def course_of(item: Item, directory: Directory, now: datetime) -> Course:
         # One that is deleted before its sessions end has ended, and nobody knows when.
         ended_at=None if deleted(item) and not over else end,
     )
+
+
+def _readable(value: object) -> str | None:
+    try:
+        return text(value)
+    except TypeError:
+        return None
 
 
 def taken(course: Course, item: Item, query: CourseQuery, directory: Directory) -> bool:

@@ -100,8 +100,7 @@ class OneRosterConnector(Connector[OneRosterSettings]):
 
     async def accounts(self) -> AsyncGenerator[Account]:
         """Yield the organisations: schools, their departments, the district."""
-        roster = await self._source.roster()
-        for account in (await self._described(roster)).orgs.values():
+        for account in (await self._orgs(await self._source.roster())).values():
             yield account
 
     async def courses(self, query: CourseQuery) -> AsyncGenerator[Course]:
@@ -111,6 +110,8 @@ class OneRosterConnector(Connector[OneRosterSettings]):
         """
         roster = await self._source.roster()
         directory = await self._described(roster)
+        if query.account is not None and not directory.orgs:
+            await self._orgs(roster)  # raises what kept them from being read: a query that cannot be judged is not run
         directory.known(query)
         now = datetime.now(UTC)
         async with aclosing(roster.all(Collection.CLASSES)) as classes:
@@ -144,7 +145,12 @@ class OneRosterConnector(Connector[OneRosterSettings]):
             known, read_at, directory = self._directory
             if known is roster and time.monotonic() - read_at < _REMEMBERED:
                 return directory
-        directory = Directory(calendar=await self._calendar(roster), orgs=await self._orgs(roster))
+        calendar = await self._calendar(roster)
+        try:
+            orgs = await self._orgs(roster)
+        except (NoAccess, NotFound, Unavailable, MalformedAnswer):
+            orgs = {}  # courses can be told without the names of their schools
+        directory = Directory(calendar=calendar, orgs=orgs)
         self._directory = (roster, time.monotonic(), directory)
         return directory
 
@@ -153,10 +159,6 @@ class OneRosterConnector(Connector[OneRosterSettings]):
             return Calendar([session_of(item, self._zone) async for item in items])
 
     async def _orgs(self, roster: Roster) -> dict[str, Account]:
-        """Return the organisations; none where they may not be read, since courses can be told without them."""
-        try:
-            async with aclosing(roster.all(Collection.ORGS)) as items:
-                accounts = [account_of(item) async for item in items]
-        except (NoAccess, NotFound, Unavailable, MalformedAnswer):
-            return {}
+        async with aclosing(roster.all(Collection.ORGS)) as items:
+            accounts = [account_of(item) async for item in items]
         return {account.id: account for account in accounts}

@@ -18,6 +18,7 @@ from coursekeep import MalformedAnswer, RetryLater
 from coursekeep_connectors.oneroster.archive import Files, Stamp, open_files, stamp_of
 from coursekeep_connectors.oneroster.layout import FILES, FileLayout, file_name
 from coursekeep_connectors.oneroster.rows import read_rows
+from coursekeep_connectors.oneroster.secrets import blanked
 from coursekeep_connectors.oneroster.settings import CsvEncoding, OneRosterSettings
 
 __all__ = ["Kept", "Snapshot"]
@@ -137,7 +138,7 @@ def _kept(
             owner = cells.get(layout.owner, "").strip() if layout.owner else None
             owner2 = cells.get(layout.owner2, "").strip() if layout.owner2 else None
             id_ = cells.get(layout.id, "").strip() or None
-            yield name, id_, owner or None, owner2 or None, row.line, json.dumps(cells, ensure_ascii=False)
+            yield name, id_, owner or None, owner2 or None, row.line, json.dumps(blanked(cells), ensure_ascii=False)
 
 
 def _manifest(files: Files, encoding: CsvEncoding) -> Mapping[str, str]:

@@ -86,7 +86,8 @@ def number(value: object) -> float | None:
 
 
 def _id_of(value: object) -> str | None:
-    return text(value.get("sourcedId")) if isinstance(value, dict) else None
+    found = value.get("sourcedId") if isinstance(value, dict) else None
+    return text(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
 
 
 def _moment(value: object, zone: ZoneInfo, of_day: time) -> datetime | None:

@@ -156,6 +156,17 @@ def test_files_that_are_away_are_asked_for_later(tmp_path: Path) -> None:
         courses(tmp_path / "away.zip")
 
 
+def test_passwords_do_not_even_reach_the_temporary_database(tmp_path: Path) -> None:
+    """The rows that are kept for the time of a run hold no password, whatever its column is called."""
+
+    async def main() -> str:
+        async with connector(write_zip(tmp_path / "x.zip", district())) as opened:
+            roster: Any = await opened._source.roster()
+            return repr(list(roster.snapshot.rows("users")))
+
+    assert "hush" not in asyncio.run(main())
+
+
 def test_files_that_change_are_read_again(tmp_path: Path) -> None:
     """A new export in place of the old one is noticed by the next call."""
     path = write_zip(tmp_path / "x.zip", district())

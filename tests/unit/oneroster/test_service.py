@@ -17,6 +17,7 @@ from coursekeep import (
     GapReason,
     Kind,
     MalformedAnswer,
+    NoAccess,
     RetryPolicy,
 )
 from coursekeep.testing import Export, collect
@@ -136,6 +137,29 @@ def test_what_may_not_be_read_is_a_gap_and_a_failed_step(server: OneRosterServer
     step = steps(server)[collection]
     assert not step.ok
     assert "readonly" in step.remedy
+
+
+def test_organisations_that_may_not_be_read_cost_names_only(server: OneRosterServer) -> None:
+    """Classes are listed without the names of their schools; a request for a school's classes is refused."""
+    server.faults = Faults(forbidden={"orgs"})
+
+    assert classes(server) == [CLASS, "c2", "c3"]
+
+    async def main(query: CourseQuery | None) -> None:
+        async with connector(server) as opened:
+            found = opened.accounts() if query is None else opened.courses(query)
+            assert not [each async for each in found]
+
+    for query in (None, CourseQuery(account="dist")):
+        with pytest.raises(NoAccess):
+            asyncio.run(main(query))
+
+
+def test_one_class_that_makes_no_sense_does_not_end_the_list(server: OneRosterServer) -> None:
+    """A class whose title is no text is listed under its id."""
+    server.tables["classes"][1] |= {"title": {"en": "Chemistry"}, "classCode": None, "terms": "t24"}
+
+    assert classes(server) == [CLASS, "c2", "c3"]
 
 
 def test_a_total_that_is_not_reached_is_told(server: OneRosterServer) -> None:
