@@ -86,13 +86,17 @@ class Exchange:
         and its failure must not repeat this one.
         """
         await self.renewed()
-        used = self.dialect.authorization() if self._renewing is not None else {}
+        used = self.renewable()
         try:
             return await self._ask(method, url, where, form)
         except CredentialsNeeded:
-            if not used or not await self.renewed(used):
+            if used is None or not await self.renewed(used):
                 raise
             return await self._ask(method, url, where, form)
+
+    def renewable(self) -> Mapping[str, str] | None:
+        """Return the headers that carry the credentials now; None where there can be no others."""
+        return None if self._renewing is None else self.dialect.authorization()
 
     async def renewed(self, refused: Mapping[str, str] | None = None) -> bool:
         """Make sure of credentials that have not expired, other than those refused; outside of any turn."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -144,8 +142,3 @@ def write_zip(path: Path, tables: Mapping[str, Sequence[str]], prefix: str = "")
         for name in tables:
             archive.writestr(f"{prefix}{name}.csv", lines(tables, name))
     return path
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    """Read a file's text."""
-    return list(csv.DictReader(io.StringIO(text, newline="")))

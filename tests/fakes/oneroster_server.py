@@ -51,6 +51,8 @@ class Faults:
     filters: str = "taken"
     #: offsets are taken no notice of
     ignores_offset: bool = False
+    #: ids of objects that no list holds
+    lost: set[str] = field(default_factory=set)
     #: statuses to answer the next requests with
     next_statuses: list[int] = field(default_factory=list)
     #: totals claim so many more than there are
@@ -163,6 +165,7 @@ class OneRosterServer:
         if wanted is not None and self.faults.filters == "taken":
             id_ = wanted.removeprefix("class.sourcedId='").removesuffix("'")
             rows = [row for row in rows if row.get("class", {}).get("sourcedId") == id_]
+        rows = [row for row in rows if row["sourcedId"] not in self.faults.lost]
         limit = min(int(request.query.get("limit", "100")), self.faults.largest)
         offset = 0 if self.faults.ignores_offset else int(request.query.get("offset", "0"))
         headers = {"X-Total-Count": str(len(rows) + self.faults.overclaim)} if self.faults.totals else {}

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from coursekeep import ConnectorError, Gap, Kind, MalformedAnswer, NoAccess, NotFound, Unavailable
+from coursekeep import ConnectorError, Gap, GapReason, Kind, MalformedAnswer, NoAccess, NotFound, Unavailable
 from coursekeep_connectors.oneroster.ledger import Ledger, Parts, reason_of
 from coursekeep_connectors.oneroster.mapping import (
     Mapper,
@@ -21,7 +21,7 @@ from coursekeep_connectors.oneroster.mapping import (
 )
 from coursekeep_connectors.oneroster.roster import Collection, Item, Missing, Roster
 from coursekeep_connectors.oneroster.settings import OneRosterSettings
-from coursekeep_connectors.oneroster.values import ref, refs
+from coursekeep_connectors.oneroster.values import ref, refs, text
 
 __all__ = ["read_class"]
 
@@ -37,6 +37,9 @@ class _Class:
         self.ledger = Ledger()
         #: users who are referred to, in the order in which they were met
         self.users: dict[str, None] = {}
+        self.enrolled: dict[str, None] = {}
+        #: True once the whole list of enrolments has been read
+        self.all_enrolled = False
         self.categories: dict[str, None] = {}
         self.line_items: dict[str, None] = {}
         self.results: dict[str, None] = {}
@@ -111,10 +114,12 @@ async def _referred(class_: _Class, collection: Collection, id_: str | None, par
 async def _enrolled(class_: _Class) -> Parts:
     def met(item: Item) -> None:
         _note(class_.users, ref(item.body, "user"))
+        _note(class_.enrolled, ref(item.body, "user"))
 
     mapper = partial(enrollment, zone=class_.zone)
     async for part in _listed(class_, Collection.ENROLLMENTS, Kind.ENROLLMENTS, mapper, met):
         yield part
+    class_.all_enrolled = True
 
 
 async def _line_items(class_: _Class) -> Parts:
@@ -190,11 +195,23 @@ async def _people(class_: _Class) -> Parts:
                 yield _missing(ledger, Kind.PEOPLE, found.id, found.error)
                 continue
             yield ledger.raw(Collection.USERS, found.raw)
+            if found.of_class and class_.all_enrolled and text(found.body.get("sourcedId")) not in class_.enrolled:
+                yield _unenrolled(ledger, found)
             for part in ledger.mapped(Kind.PEOPLE, found, person, "referred to"):
                 yield part
     if class_.demographics:
         async for part in _demographics(class_):
             yield part
+
+
+def _unenrolled(ledger: Ledger, item: Item) -> Gap:
+    """Tell of somebody whom the service lists with the class, but for whom it has given no enrolment.
+
+    A filter that a service misunderstands gives an empty list without a word; this is where it shows.
+    """
+    ledger.expect(Kind.ENROLLMENTS, 1, "students and teachers of the class")
+    detail = f"the service lists user {item.body.get('sourcedId')} with the class, and gives no enrolment"
+    return Gap(kind=Kind.ENROLLMENTS, reason=GapReason.UNEXPLAINED, detail=detail)
 
 
 async def _demographics(class_: _Class) -> Parts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from coursekeep_connectors.oneroster.roster import Collection
 from coursekeep_connectors.oneroster.values import Json
 
-__all__ = ["ATTACHED", "FILES", "UNREAD", "FileLayout", "file_name", "shaped"]
+__all__ = ["ATTACHED", "FILES", "FileLayout", "file_name", "shaped"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +60,6 @@ ATTACHED: Mapping[Collection, Sequence[str]] = {
     Collection.LINE_ITEMS: ("lineItemLearningObjectiveIds", "lineItemScoreScales"),
     Collection.RESULTS: ("resultLearningObjectiveIds", "resultScoreScales"),
 }
-
-#: files that are known and left alone: learning resources belong to no class, the others to persons
-UNREAD = frozenset({"resources", "userResources", "userProfiles"})
 
 
 #: columns that name references, where the name of the field is not the column's without `SourcedId`

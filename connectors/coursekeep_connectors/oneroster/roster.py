@@ -44,6 +44,8 @@ class Item:
     raw: Json
     #: file and line, or the call
     where: str
+    #: True of a user whom the source itself lists as student or teacher of the class
+    of_class: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -127,8 +128,11 @@ class ServiceRoster(Roster):
                 async with aclosing(self._list(collection, nested, belongs=belongs, counted=True)) as batches:
                     async for batch in batches:
                         yield batch
-            except (NotFound, Unavailable):
-                pass  # not every service has the calls below a class; where they are missing, none has answered yet
+            except NotFound:
+                # Not every service has the calls below a class; but the class itself may have vanished meanwhile.
+                await self.one(Collection.CLASSES, str(class_.get("sourcedId")))
+            except Unavailable:
+                pass
             else:
                 return
         async with aclosing(self._filtered(collection, class_, belongs)) as batches:
@@ -164,7 +168,7 @@ class ServiceRoster(Roster):
                     async for batch in batches:
                         for item in batch.items:
                             met.add(str(item.body.get("sourcedId")))
-                            yield item
+                            yield replace(item, of_class=True)
             except _DENIED:
                 continue  # whoever is enrolled is asked for below, and missed by name
         for id_ in wanted:

@@ -121,10 +121,6 @@ class TableRoster(Roster):
                 if rows:
                     yield name, [dict(kept.cells) for kept in rows]
 
-    def broken(self, name: str) -> MalformedAnswer | None:
-        """Return why a file could not be read; None where it was read, or is not offered."""
-        return self.snapshot.broken.get(name)
-
     def _offered(self, collection: Collection) -> None:
         error = self.snapshot.broken.get(collection)
         if error is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-__all__ = ["Json", "begins", "ends", "flag", "moment", "number", "objects", "ref", "refs", "text"]
+__all__ = ["Json", "begins", "ends", "flag", "moment", "number", "ref", "refs", "text"]
 
 Json = dict[str, Any]
 
@@ -33,11 +33,6 @@ def refs(item: Mapping[str, Any], key: str) -> list[str]:
     found = item.get(key)
     values = found if isinstance(found, list) else [] if found is None else [found]
     return list(dict.fromkeys(id_ for id_ in map(_id_of, values) if id_ is not None))
-
-
-def objects(value: object) -> list[Json]:
-    """Return the objects of a list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def begins(value: object, zone: ZoneInfo) -> datetime | None:

@@ -162,6 +162,17 @@ def test_one_class_that_makes_no_sense_does_not_end_the_list(server: OneRosterSe
     assert classes(server) == [CLASS, "c2", "c3"]
 
 
+def test_people_of_the_class_without_enrolments_are_told(server: OneRosterServer) -> None:
+    """A student whom the service lists with the class, but gives no enrolment of, is a person and a gap."""
+    server.faults = Faults(lost={"e3"})
+    export = exported(server)
+
+    assert "u3" in export.of(Kind.PEOPLE)
+    (gap,) = export.gaps_of(Kind.ENROLLMENTS)
+    assert (gap.reason, gap.count) == (GapReason.UNEXPLAINED, 1)
+    assert "u3" in gap.detail
+
+
 def test_a_total_that_is_not_reached_is_told(server: OneRosterServer) -> None:
     """Where the service counts more than it gives, the difference is expected, and so can be no secret."""
     server.faults = Faults(overclaim=2, links=False)

@@ -201,3 +201,16 @@ def test_nothing_shows_the_secret_or_a_token(server: ScriptedServer) -> None:
     shown: Mapping[str, Any] = {"tokens": house.tokens, "token": house.tokens.token(), "client": house.client}
     assert SECRET not in repr(shown)
     assert "t1" not in repr(shown)
+
+
+def test_a_download_fetches_a_token_first_and_another_where_that_is_refused(server: ScriptedServer) -> None:
+    """A file can be the first thing that is asked for; a token that the LMS has forgotten is replaced for it too."""
+    server.on("/token", grant("revoked"), grant("t2"))
+    house = House(server)
+
+    async def main() -> bytes:
+        async with house.client, house.client.download("/api") as download:
+            return b"".join([chunk async for chunk in download.chunks])
+
+    assert run(main()) == b'{"ok": true}'
+    assert fetched(server) == 2
