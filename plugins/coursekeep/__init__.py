@@ -24,11 +24,13 @@ from coursekeep.http import (
     LmsClient,
     Page,
     Params,
+    RenewingDialect,
     next_link,
     retry_after,
     standard_error,
 )
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
+from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect
 from coursekeep.records import (
     Account,
     CheckStep,
@@ -59,6 +61,8 @@ __all__ = [
     "Answer",
     "BearerDialect",
     "CheckStep",
+    "ClientCredentials",
+    "ClientCredentialsDialect",
     "Connector",
     "ConnectorError",
     "ConnectorSettings",
@@ -91,6 +95,7 @@ __all__ = [
     "Record",
     "Redaction",
     "RemoteFile",
+    "RenewingDialect",
     "RetryLater",
     "RetryPolicy",
     "Selection",

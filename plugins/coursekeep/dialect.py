@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ from coursekeep.errors import (
     RetryLater,
 )
 
-__all__ = ["BearerDialect", "Dialect", "next_link", "retry_after", "standard_error"]
+__all__ = ["BearerDialect", "Dialect", "RenewingDialect", "next_link", "retry_after", "standard_error"]
 
 
 #: no LMS means a longer wait than a week
@@ -45,6 +45,18 @@ class Dialect(Protocol):
 
     def headroom(self, response: httpx.Response) -> float | None:
         """Return how much more may be asked, 1.0 (all) to 0.0 (nothing); None where the answer does not say."""
+
+
+@runtime_checkable
+class RenewingDialect(Protocol):
+    """What a dialect has besides where its credentials expire within hours and are fetched anew. Optional."""
+
+    async def renew(self, refused: Mapping[str, str] | None = None) -> bool:
+        """Make sure that `Dialect.authorization` has something to return; awaited before every request.
+
+        `refused` are headers that the LMS has just answered with 401. Returns whether there are others now, and the
+        request is worth repeating. Raises `CredentialsNeeded` where an operator must act.
+        """
 
 
 class BearerDialect:

@@ -86,11 +86,12 @@ class Downloader:
     async def _start(self, url: httpx.URL, where: str, auth: FileAuth) -> tuple[httpx.Response, AsyncExitStack]:
         """Make one attempt: every way that `auth` allows. What is opened is closed with the returned stack."""
         refused: list[ConnectorError] = []
+        await self._exchange.renewed()
         async with AsyncExitStack() as stack:
             turn = await stack.enter_async_context(self._exchange.governor.turn())
             for with_token in self._ways(url, auth):
                 try:
-                    response = await self._in_time(self._fetch(url, where, turn, with_token), where)
+                    response = await self._in_time(self._renewing(url, where, turn, with_token), where)
                 except (NoAccess, CredentialsNeeded) as error:
                     refused.append(error)
                     continue
@@ -113,6 +114,16 @@ class Downloader:
         if auth is FileAuth.TOKEN:
             return [True]
         return [False, True] if url.query else [True, False]
+
+    async def _renewing(self, url: httpx.URL, where: str, turn: Turn, with_token: bool) -> httpx.Response:
+        """Fetch, and once more with other credentials where the LMS has forgotten those that it gave out."""
+        used = self._exchange.renewable() if with_token else None
+        try:
+            return await self._fetch(url, where, turn, with_token)
+        except CredentialsNeeded:
+            if used is None or not await self._exchange.renewed(used):
+                raise
+            return await self._fetch(url, where, turn, with_token)
 
     async def _fetch(self, url: httpx.URL, where: str, turn: Turn, with_token: bool) -> httpx.Response:
         for hop in range(MAX_REDIRECTS + 1):

@@ -12,7 +12,7 @@ import httpx
 
 from coursekeep.addresses import Site
 from coursekeep.coding import Gunzip, is_coded
-from coursekeep.dialect import Dialect, standard_error
+from coursekeep.dialect import Dialect, RenewingDialect, standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, MalformedAnswer, RetryLater
 from coursekeep.governor import Governor, Turn
 
@@ -72,6 +72,7 @@ class Exchange:
         self.dialect = dialect
         self.governor = governor
         self.bounds = bounds
+        self._renewing = dialect if isinstance(dialect, RenewingDialect) else None
         self._transport = transport
         self._agent = user_agent.encode("ascii", "ignore")
         self._timeouts = {"connect": bounds.timeout, "read": bounds.timeout, "write": None, "pool": None}
@@ -84,6 +85,24 @@ class Exchange:
         A POST that leads to its result elsewhere is returned as it is, a redirect: to ask there is another request,
         and its failure must not repeat this one.
         """
+        await self.renewed()
+        used = self.renewable()
+        try:
+            return await self._ask(method, url, where, form)
+        except CredentialsNeeded:
+            if used is None or not await self.renewed(used):
+                raise
+            return await self._ask(method, url, where, form)
+
+    def renewable(self) -> Mapping[str, str] | None:
+        """Return the headers that carry the credentials now; None where there can be no others."""
+        return None if self._renewing is None else self.dialect.authorization()
+
+    async def renewed(self, refused: Mapping[str, str] | None = None) -> bool:
+        """Make sure of credentials that have not expired, other than those refused; outside of any turn."""
+        return self._renewing is not None and await self._renewing.renew(refused)
+
+    async def _ask(self, method: str, url: httpx.URL, where: str, form: bytes | None) -> tuple[httpx.Response, Any]:
         total = self.bounds.total
         async with self.governor.turn() as turn:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -27,6 +27,7 @@ class Page:
     items: list[Any]
     #: the whole JSON body, where the list is wrapped in an object
     body: Any
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
 
 
 #: asks for one page and returns the answer with its parsed body
@@ -49,7 +50,7 @@ async def walk(
         if barren >= _BARREN:
             raise MalformedAnswer(f"{_BARREN} pages in a row brought nothing new", where=where)
         before = response.content
-        yield Page(number=len(seen), items=items, body=body)
+        yield Page(number=len(seen), items=items, body=body, headers=response.headers)
         url = _next(response, body, site, dialect, where)
         if url is not None and str(url) in seen:
             raise MalformedAnswer(f"page {len(seen)} leads back to an earlier page", where=where)

@@ -63,6 +63,13 @@ class Bench:
             "export_poll": 0.02,
         } | integration
 
+    @classmethod
+    def of(cls, folder: Path, integration: dict[str, Any]) -> Bench:
+        """Make services over another source than a campus."""
+        bench = cls.__new__(cls)
+        bench.folder, bench.integration = folder, integration
+        return bench
+
     def settings(self, **sections: Any) -> Settings:
         base: dict[str, Any] = {
             "daemon": {"data_dir": self.folder / "data", "shutdown_timeout": 10},

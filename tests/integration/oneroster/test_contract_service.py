@@ -1,0 +1,58 @@
+"""The contract of all connectors, for OneRoster services of both versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes.oneroster_files import district
+from fakes.oneroster_server import CLIENT, SECRET, OneRosterServer
+from pydantic import SecretStr
+
+from coursekeep import Connector, RetryPolicy
+from coursekeep.testing import ConnectorContract, Known
+from coursekeep_connectors.oneroster import OneRosterConnector, OneRosterSettings
+
+RETRY = RetryPolicy(attempts=2, wait=0.0, longest=0.0)
+
+
+class TestVersion12(ConnectorContract):
+    """A service of version 1.2 that gives out tokens by OAuth2 keeps the contract."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[OneRosterServer]:
+        with OneRosterServer(district("1.2")) as running:
+            running.faults.forbidden_ids.add("c3")
+            yield running
+
+    @pytest.fixture
+    def connector(self, server: OneRosterServer) -> Connector[Any]:
+        settings = OneRosterSettings(
+            base_url=server.url,
+            client_id=CLIENT,
+            client_secret=SecretStr(SECRET),
+            oauth_url=f"{server.url}/token",
+            page_size=2,
+        )
+        return OneRosterConnector(settings, retry=RETRY)
+
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known(ended="c/1 ä", missing="c9", forbidden="c3")
+
+
+class TestVersion11(TestVersion12):
+    """A service of version 1.1 with a bearer token keeps the contract."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[OneRosterServer]:
+        with OneRosterServer(district("1.1"), "1.1", token="made-up-token-1f2e") as running:
+            running.faults.forbidden_ids.add("c3")
+            yield running
+
+    @pytest.fixture
+    def connector(self, server: OneRosterServer) -> Connector[Any]:
+        address = f"{server.url}/ims/oneroster/v1p1"
+        settings = OneRosterSettings(base_url=address, token=SecretStr(server.token or ""), page_size=2)
+        return OneRosterConnector(settings, retry=RETRY)
