@@ -172,6 +172,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pictures_are_told_in_words(page: Path) -> None:
+    """A picture says in words what it shows, for whoever does not see it."""
+    for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert len(words) > 20, f"{page.name}: {target}"
+
+
 @pytest.mark.parametrize(("page", "body"), list(blocks("toml")), ids=lambda value: getattr(value, "name", "block"))
 def test_settings_in_documents_are_settings(page: Path, body: str) -> None:
     """TOML in documents is valid TOML, and sections of settings.toml hold only keys that exist."""

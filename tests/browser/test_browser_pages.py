@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,24 @@ def told(house: BrowserHouse) -> Any:
     return tell(house)
 
 
+@pytest.fixture(scope="module")
+def fresh(house: BrowserHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserHouse]:
+    """A daemon in which nothing has happened."""
+    with house.just_installed(tmp_path_factory.mktemp("fresh")) as found:
+        yield found
+
+
+Look = Callable[..., AbstractContextManager[Visitor]]
+
+
+@pytest.fixture
+def looking(house: BrowserHouse, told: Any, fresh: BrowserHouse) -> Look:
+    """Open a page as its case says."""
+    return lambda case, **options: _looking(fresh if case.fresh else house, told, case, **options)
+
+
 @contextmanager
-def looking(house: BrowserHouse, told: Any, case: PageCase, **options: Any) -> Iterator[Visitor]:
+def _looking(house: BrowserHouse, told: Any, case: PageCase, **options: Any) -> Iterator[Visitor]:
     with house.visitor(case.role, **options) as visitor:
         answer = visitor.page.goto(case.path.format(**told))
         assert answer is not None
@@ -53,10 +69,10 @@ def looking(house: BrowserHouse, told: Any, case: PageCase, **options: Any) -> I
 
 
 @every_page
-def test_pages_are_accessible(house: BrowserHouse, told: Any, case: PageCase) -> None:
+def test_pages_are_accessible(looking: Look, case: PageCase) -> None:
     """axe-core finds no breach of WCAG 2.2 AA or of its best practices, in either theme."""
     found = []
-    with looking(house, told, case) as visitor:
+    with looking(case) as visitor:
         for theme in ("light", "dark"):
             visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             results = Axe().run(visitor.page, options={"runOnly": {"type": "tag", "values": RULES}})
@@ -70,20 +86,20 @@ def test_pages_are_accessible(house: BrowserHouse, told: Any, case: PageCase) ->
 
 
 @every_page
-def test_pages_fit_a_phone(house: BrowserHouse, told: Any, case: PageCase) -> None:
+def test_pages_fit_a_phone(looking: Look, case: PageCase) -> None:
     """On a narrow screen nothing reaches beyond the page's edge; wide tables scroll within themselves."""
-    with looking(house, told, case, viewport={"width": 390, "height": 780}) as visitor:
+    with looking(case, viewport={"width": 390, "height": 780}) as visitor:
         for width in (390, 320):
             visitor.page.set_viewport_size({"width": width, "height": 780})
             assert visitor.page.evaluate(_BEYOND_THE_EDGE) == [], f"at {width} pixels"
 
 
 @every_page
-def test_pages_say_the_same_without_javascript(house: BrowserHouse, told: Any, case: PageCase) -> None:
+def test_pages_say_the_same_without_javascript(looking: Look, case: PageCase) -> None:
     """Without JavaScript a page has the same headings, links and buttons; and the script breaks no policy."""
     shown = []
     for javascript in (True, False):
-        with looking(house, told, case, javascript=javascript) as visitor:
+        with looking(case, javascript=javascript) as visitor:
             parts = visitor.page.locator("h1, h2, h3, main a, main button")
             shown.append(parts.all_inner_texts())
 
@@ -91,12 +107,12 @@ def test_pages_say_the_same_without_javascript(house: BrowserHouse, told: Any, c
 
 
 @every_page
-def test_every_page_has_a_picture(house: BrowserHouse, told: Any, case: PageCase, tmp_path: Path) -> None:
+def test_every_page_has_a_picture(looking: Look, case: PageCase, tmp_path: Path) -> None:
     """The documentation has a picture of each page; `make screenshots` makes them anew."""
     folder = Path(PICTURES_TO) if PICTURES_TO and case.pictured else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{case.name}.png"
-    with looking(house, told, case, color_scheme="light", viewport=PICTURE) as visitor:
+    with looking(case, color_scheme="light", viewport=PICTURE) as visitor:
         visitor.page.screenshot(path=picture)
 
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -75,6 +75,40 @@ def test_the_keyboard_is_enough(house: BrowserHouse, visit: Visit, javascript: b
     assert house.daemon.get(f"/runs/{run}")["status"] == "canceled"
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+def test_the_keyboard_is_enough_for_a_new_import(house: BrowserHouse, visit: Visit, javascript: bool) -> None:
+    """Without a mouse one chooses integration, method and courses, previews the import, and starts it."""
+    visitor = visit(javascript=javascript)
+    page, keyboard = visitor.page, visitor.page.keyboard
+
+    def enter() -> None:
+        with page.expect_navigation():
+            keyboard.press("Enter")
+
+    visitor.open("/")
+    tab_to(page, "New import", "A")
+    enter()
+    tab_to(page, "Integration", "SELECT")
+    keyboard.type("main")
+    # radio buttons are one stop; arrows go from one to the next
+    tab_to(page, page.locator("input[name=source]:checked + label").inner_text(), "INPUT")
+    for _ in range(8):
+        if page.evaluate(_FOCUS)["name"] == "Course ids":
+            break
+        keyboard.press("ArrowDown")
+    tab_to(page, "Ids of courses", "TEXTAREA")
+    keyboard.type("999998, 999999")
+    tab_to(page, "Preview", "BUTTON")
+    enter()
+    expect(page.locator(".preview tbody tr")).to_have_count(2)
+    tab_to(page, "Start this import", "BUTTON")
+    enter()
+    visitor.sees(page.locator("#run-head .badge", has_text="Completed"))
+
+    run = house.daemon.get(f"/runs/{page.url.rpartition('/')[2]}")
+    assert run["counts"]["not_found"] == 2
+
+
 def test_one_can_skip_to_the_content(visit: Visit) -> None:
     """The first stop of every page leads past the navigation."""
     visitor = visit()

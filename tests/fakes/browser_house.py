@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,22 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from fakes.daemon_process import CampusProcess, DaemonProcess, wait_for
+from fakes.notified import receiver
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from coursekeep_daemon.store import Role, Store
 
-__all__ = ["FAR_NAME", "PASSWORD", "USERS", "BrowserHouse", "Visitor", "browser_house", "fill_sign_in", "find_chromium"]
+__all__ = [
+    "FAR_NAME",
+    "PASSWORD",
+    "USERS",
+    "BrowserHouse",
+    "Visitor",
+    "browser_house",
+    "fill_sign_in",
+    "find_chromium",
+    "sign_in_as",
+]
 
 PASSWORD = "correct horse battery staple"
 #: who signs in for which role
@@ -166,12 +178,27 @@ class BrowserHouse:
         self.campus.clear_faults()
         return run
 
+    @contextmanager
+    def just_installed(self, folder: Path) -> Iterator[BrowserHouse]:
+        """Start a second daemon beside this one, with the same users, in which nothing has happened yet."""
+        daemon = DaemonProcess(folder / "new", self.campus.url, self.campus.tokens["admin"])
+        with ExitStack() as stack:
+            # in a thread of its own, since Playwright's event loop holds this one
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(stack.enter_context, _with_users(daemon)).result()
+            yield BrowserHouse(campus=self.campus, daemon=daemon, chromium=self.chromium)
+
 
 def fill_sign_in(visitor: Visitor, role: str) -> None:
     """Sign in on the form."""
+    sign_in_as(visitor, USERS[role], PASSWORD)
+
+
+def sign_in_as(visitor: Visitor, name: str, password: str) -> None:
+    """Sign in on the form as somebody who is none of `USERS`."""
     visitor.open("/sign-in")
-    visitor.page.get_by_label("Name").fill(USERS[role])
-    visitor.page.get_by_label("Password").fill(PASSWORD)
+    visitor.page.get_by_label("Name").fill(name)
+    visitor.page.get_by_label("Password").fill(password)
     visitor.press("Sign in")
 
 
@@ -181,23 +208,28 @@ def _note(visitor: Visitor, message: ConsoleMessage) -> None:
 
 
 @contextmanager
-def browser_house(folder: Path, *, courses: int = 24) -> Iterator[BrowserHouse]:
-    """Start a campus, a daemon with a user of each role, and Chromium; stop all at the end."""
+def browser_house(
+    folder: Path, *, courses: int = 24, settings: Mapping[str, str] | None = None
+) -> Iterator[BrowserHouse]:
+    """Start a campus, a daemon with a user of each role, and Chromium; stop all at the end.
+
+    `settings` are further sections of settings.toml.
+    """
     program = find_chromium()
     expect.set_options(timeout=PATIENCE)
     with ExitStack() as stack:
         campus = stack.enter_context(CampusProcess.running("--no-throttle", "--courses", str(courses)))
-        daemon = DaemonProcess(folder / "house", campus.url, campus.tokens["admin"], _settings(campus))
+        sections = {**_integrations(campus), **_targets(stack), **(settings or {})}
+        daemon = DaemonProcess(folder / "house", campus.url, campus.tokens["admin"], sections)
         daemon.variables = {"EVENING_TOKEN": campus.tokens["expired"]}
-        stack.enter_context(daemon.running())
-        asyncio.run(_add_users(f"sqlite:///{daemon.home}/data/coursekeep.db"))
+        stack.enter_context(_with_users(daemon))
         playwright = stack.enter_context(sync_playwright())
         chromium = playwright.chromium.launch(executable_path=program, args=_FLAGS)
         stack.callback(chromium.close)
         yield BrowserHouse(campus=campus, daemon=daemon, chromium=chromium)
 
 
-def _settings(campus: CampusProcess) -> Mapping[str, str]:
+def _integrations(campus: CampusProcess) -> Mapping[str, str]:
     """A second integration whose token has expired, and a schedule that never fires while tests run."""
     return {
         "daemon": "shutdown_timeout = 1",
@@ -213,8 +245,26 @@ def _settings(campus: CampusProcess) -> Mapping[str, str]:
     }
 
 
+def _targets(stack: ExitStack) -> Mapping[str, str]:
+    """Two that are told of everything: one takes it, the other wants no more."""
+    team, tickets = stack.enter_context(receiver()), stack.enter_context(receiver())
+    tickets.refuse(*[410] * 1000)
+    return {
+        "notifications.lms_team": f'kind = "webhook"\nurl = "{team.url}"',
+        "notifications.tickets": f'kind = "webhook"\nurl = "{tickets.url}"\nevents = ["run_failed", "run_recovered"]',
+    }
+
+
+@contextmanager
+def _with_users(daemon: DaemonProcess) -> Iterator[None]:
+    with daemon.running():
+        asyncio.run(_add_users(f"sqlite:///{daemon.home}/data/coursekeep.db"))
+        yield
+
+
 async def _add_users(url: str) -> None:
     hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
     async with Store(url) as store:
         for role, name in USERS.items():
             await store.create_user(name, Role(role), password_hash=hashed)
+        await store.create_token("term-report", "read", user=USERS["operator"])

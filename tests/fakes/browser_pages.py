@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fakes.browser_house import PASSWORD, BrowserHouse
+from fakes.browser_house import PASSWORD, USERS, BrowserHouse
 from fakes.daemon_process import wait_for
 from playwright.sync_api import Page
 
@@ -31,6 +31,8 @@ class PageCase:
     status: int = 200
     #: whether the documentation shows it
     pictured: bool = True
+    #: whether this is of a daemon in which nothing has happened yet
+    fresh: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -45,6 +47,11 @@ def _wrong_password(page: Page) -> None:
 def _press(page: Page, button: str) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name=button, exact=True).click()
+
+
+def _follow(page: Page, link: str) -> None:
+    with page.expect_navigation():
+        page.get_by_role("main").get_by_role("link", name=link, exact=True).click()
 
 
 def _search(page: Page) -> None:
@@ -66,6 +73,25 @@ def _not_previewed(page: Page) -> None:
 
 def _cancel_opened(page: Page) -> None:
     page.get_by_text("Cancel this run for good").click()
+
+
+def _scheduled(page: Page, cron: str = "0 3 1 3,9 *") -> None:
+    page.get_by_label("Name", exact=True).fill("refresh_after_a_year")
+    page.get_by_label("Cron rule").fill(cron)
+    page.get_by_label("Time zone").fill("Europe/Vienna")
+    page.get_by_label("End date").check()
+    page.get_by_label("Ended at least so long ago").fill("12 months")
+    _press(page, "Preview")
+
+
+def _test_message(page: Page) -> None:
+    with page.expect_navigation():
+        page.get_by_role("row", name="tickets").get_by_role("button", name="Send a test message").click()
+
+
+def _last_administrator(page: Page) -> None:
+    _follow(page, USERS["administrator"])
+    _press(page, "Disable")
 
 
 PAGES: tuple[PageCase, ...] = (
@@ -98,13 +124,66 @@ PAGES: tuple[PageCase, ...] = (
         prepare=lambda page: _press(page, "Verify now"),
         pictured=False,
     ),
+    PageCase(name="schedules", path="/schedules", role="administrator"),
+    PageCase(name="schedules-viewer", path="/schedules", role="viewer", pictured=False),
+    PageCase(
+        name="schedule",
+        path="/schedules/{schedule}",
+        role="administrator",
+        prepare=lambda page: page.get_by_text("Delete this schedule").click(),
+    ),
+    PageCase(
+        name="schedule-declared",
+        path="/schedules/ended_courses",
+        prepare=lambda page: _press(page, "Preview"),
+        pictured=False,
+    ),
+    PageCase(name="schedule-form", path="/schedules/new?integration=main", role="administrator", prepare=_scheduled),
+    PageCase(
+        name="schedule-form-wrong",
+        path="/schedules/new?integration=main",
+        role="administrator",
+        prepare=lambda page: _scheduled(page, "at three in the morning"),
+        pictured=False,
+    ),
+    PageCase(name="schedule-edit", path="/schedules/{schedule}/edit", role="administrator", pictured=False),
+    PageCase(name="notifications", path="/notifications"),
+    PageCase(name="notifications-tested", path="/notifications", prepare=_test_message, pictured=False),
     PageCase(name="activity", path="/activity"),
+    PageCase(name="activity-nothing-fits", path="/activity?who=nobody", role="viewer", pictured=False),
     PageCase(name="users", path="/users", role="administrator"),
     PageCase(name="user-new", path="/users/new", role="administrator"),
+    PageCase(
+        name="user",
+        path="/users",
+        role="administrator",
+        prepare=lambda page: _follow(page, USERS["operator"]),
+    ),
     PageCase(name="system", path="/system"),
+    PageCase(name="system-administrator", path="/system", role="administrator", pictured=False),
     PageCase(name="statuses", path="/statuses"),
     PageCase(name="account", path="/account", role="viewer"),
-    PageCase(name="error", path="/runs/999999", status=404, pictured=False),
+    PageCase(name="error-not-found", path="/runs/999999", status=404, pictured=False),
+    PageCase(name="error-not-allowed", path="/imports/new", role="viewer", status=403, pictured=False),
+    PageCase(
+        name="error-not-possible",
+        path="/users",
+        role="administrator",
+        prepare=_last_administrator,
+        pictured=False,
+    ),
+    PageCase(name="fresh-imports", path="/", pictured=False, fresh=True),
+    PageCase(name="fresh-imports-viewer", path="/", role="viewer", pictured=False, fresh=True),
+    PageCase(
+        name="fresh-new-import",
+        path="/imports/new",
+        prepare=lambda page: page.get_by_label("Terms").first.check(),
+        pictured=False,
+        fresh=True,
+    ),
+    PageCase(name="fresh-courses", path="/courses", pictured=False, fresh=True),
+    PageCase(name="fresh-schedules", path="/schedules", role="administrator", pictured=False, fresh=True),
+    PageCase(name="fresh-notifications", path="/notifications", pictured=False, fresh=True),
 )
 
 
@@ -119,7 +198,32 @@ def tell(house: BrowserHouse) -> Told:
     errors = _run_with_errors(house, ended)
     # the one with the most gaps shows the most
     gaps = max(daemon.items(large), key=lambda item: item["gaps"])
-    return {"large": large, "errors": errors, "paused": _paused_run(house), "package": gaps["package_id"]}
+    return {
+        "large": large,
+        "errors": errors,
+        "schedule": _schedule(house),
+        "paused": _paused_run(house),
+        "package": gaps["package_id"],
+    }
+
+
+def _schedule(house: BrowserHouse) -> str:
+    """A schedule that somebody made, and that was run once; what the house declares is there besides."""
+    rule = {
+        "name": "refresh_arts",
+        "integration": "main",
+        "cron": "0 3 1 3,9 *",
+        "time_zone": "Europe/Vienna",
+        "ended_for": "12 months",
+        "include": ["account:Faculty of Arts"],
+        "on_existing": "refresh",
+    }
+    made = house.daemon.call("POST", "/schedules", json=rule)
+    assert made.status_code == 201, made.text
+    started = house.daemon.call("POST", "/schedules/refresh_arts/run")
+    assert started.status_code == 202, started.text
+    house.daemon.finished(int(started.json()["id"]))
+    return "refresh_arts"
 
 
 def _run_with_errors(house: BrowserHouse, ended: list[str]) -> int:

@@ -9,8 +9,9 @@ import hashlib
 import json
 import secrets
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "Lie", "OidcProvider", "oidc_provider"]
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "Lie", "OidcProvider", "oidc_provider", "oidc_provider_in_thread"]
 
 CLIENT_ID = "coursekeep"
 CLIENT_SECRET = "s3cret of the client: %&"
@@ -146,3 +147,25 @@ async def oidc_provider() -> AsyncIterator[OidcProvider]:
         finally:
             server.should_exit = True
             await serving
+
+
+@contextlib.contextmanager
+def oidc_provider_in_thread() -> Iterator[OidcProvider]:
+    """Run a provider in a thread of its own, for tests whose own thread has no time for it, such as Playwright's."""
+    found: list[OidcProvider] = []
+    ready, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with oidc_provider() as provider:
+            found.append(provider)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    try:
+        assert ready.wait(30), "the provider did not start"
+        yield found[0]
+    finally:
+        done.set()
+        thread.join()

@@ -79,7 +79,8 @@ def _unauthorized(response: httpx.Response, where: str) -> ConnectorError:
     if "www-authenticate" not in response.headers:
         return NoAccess(f"Canvas does not permit this: {said or 'unauthorized'}", where=where, status=401)
     advice = "make a new token in Canvas and put it into the settings"
-    return CredentialsNeeded(f"Canvas refuses the token: {said or 'unauthorized'}; {advice}", where=where, status=401)
+    said = said.rstrip(".") or "unauthorized"
+    return CredentialsNeeded(f"Canvas refuses the token: {said}; {advice}", where=where, status=401)
 
 
 def _forbidden(response: httpx.Response, where: str) -> ConnectorError:

@@ -236,7 +236,7 @@ class Planner:
         """Return the item of a course that has a package, in a run that skips those."""
         if head.source != lms.connector.describe():
             return plan  # the attempt will say that this package holds a course of another LMS
-        gaps = f", with {head.gaps} gaps" if head.gaps else ""
+        gaps = f", with {head.gaps} {'gap' if head.gaps == 1 else 'gaps'}" if head.gaps else ""
         detail = f"archived as version {head.version} on {head.created_at:%Y-%m-%d}{gaps}"
         skipped = _ended(plan, ItemStatus.SKIPPED, SkipReason.ARCHIVED, detail)
         return replace(

@@ -194,7 +194,7 @@ def test_activity_is_listed_filtered_and_linked() -> None:
         browser = await house.signed_in("viewer")
         for number in range(60):
             await house.api.store.audit("ada", "run.pause", f"run {number}", "done")
-        await house.api.store.audit("bob", "user.add", "carol", "refused", {"problem": "There is one."})
+        await house.api.store.audit("bob", "user.add", "carol", "refused", {"problem": "There is one.", "ok": False})
         first = (await browser.get("/activity")).text
         more = re.findall(r'href="(/activity\?cursor=[^"]+)"', first)
         second = (await browser.get(more[0])).text
@@ -206,6 +206,7 @@ def test_activity_is_listed_filtered_and_linked() -> None:
         assert '<a href="/runs/59">run 59</a>' in first
         assert '<a href="/runs/0">run 0</a>' in second
         assert ("Added a user" in bob, "There is one." in bob, "run 59" in bob) == (True, True, False)
+        assert ("ok:</span> no" in bob, "False" in bob) == (True, False)
         assert "Nothing that was done fits" in none
         assert wrong.status_code == 422
 

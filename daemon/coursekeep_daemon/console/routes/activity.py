@@ -58,4 +58,6 @@ def _details(event: AuditEvent) -> list[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value)
