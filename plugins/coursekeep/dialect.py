@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ from coursekeep.errors import (
     RetryLater,
 )
 
-__all__ = ["BearerDialect", "Dialect", "next_link", "retry_after", "standard_error"]
+__all__ = ["BearerDialect", "Dialect", "FileDialect", "next_link", "retry_after", "standard_error"]
 
 
 #: no LMS means a longer wait than a week
@@ -45,6 +45,25 @@ class Dialect(Protocol):
 
     def headroom(self, response: httpx.Response) -> float | None:
         """Return how much more may be asked, 1.0 (all) to 0.0 (nothing); None where the answer does not say."""
+
+
+@runtime_checkable
+class FileDialect(Protocol):
+    """What a dialect has besides where its LMS hands out files in a way of its own. Optional."""
+
+    def file_form(self) -> Mapping[str, str]:
+        """Return form fields that carry the credentials with a download, which is then a POST.
+
+        Sent to the integration's own origin only, where headers are not enough and an address would show the secret.
+        Empty means a GET with `Dialect.authorization`.
+        """
+
+    def file_error(self, response: httpx.Response, where: str) -> ConnectorError | None:
+        """Judge an answer with status 200 to a download: None if it is the file, else the error to raise.
+
+        Called for JSON and HTML from the integration's own origin, with the first 64 KiB of the body: some LMSs
+        refuse a file with status 200 and an error or a log-in page in its place.
+        """
 
 
 class BearerDialect:
