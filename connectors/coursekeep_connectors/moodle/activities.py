@@ -14,9 +14,9 @@ from coursekeep import Gap, GapReason, Kind, Part, Record
 from coursekeep_connectors.moodle.listed import Instances
 from coursekeep_connectors.moodle.outline import Module, Outline
 from coursekeep_connectors.moodle.reading import Parts, Reading
-from coursekeep_connectors.moodle.values import Json, moment, number, pick, text
+from coursekeep_connectors.moodle.values import Json, moment, number, pick, text, whole
 
-__all__ = ["Sort", "activities", "activity"]
+__all__ = ["Sort", "activities", "activity", "missing"]
 
 #: reads what people did in one activity
 Deeds = Callable[[Reading, Module, Json], Parts]
@@ -110,6 +110,15 @@ async def activities(reading: Reading, outline: Outline, sorts: dict[str, Sort],
             async with aclosing(_one(reading, module, item, sort)) as parts:
                 async for part in parts:
                     yield part
+
+
+def missing(reading: Reading, kind: Kind, of: str, counted: object, got: int) -> Iterator[Part]:
+    """Yield a gap for what Moodle counts, but does not hand out."""
+    total = whole(counted)
+    if total is not None and total > got:
+        reading.expect(kind, total - got, "counted by Moodle")
+        detail = f"Moodle counts {total}, but hands out {got}"
+        yield Gap(kind=kind, reason=GapReason.UNEXPLAINED, id=of, detail=detail, count=total - got)
 
 
 async def _one(reading: Reading, module: Module, item: Json, sort: Sort | None) -> Parts:

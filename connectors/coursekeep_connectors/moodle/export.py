@@ -13,6 +13,7 @@ from contextlib import aclosing
 from coursekeep import Kind, Part, Record
 from coursekeep_connectors.moodle import (
     assignments,
+    calendar,
     forums,
     grades,
     groups,
@@ -50,6 +51,8 @@ async def read_course(reading: Reading, item: Json, info: SiteInfo) -> AsyncGene
         guarded(assignments.assignments(reading, outline), Kind.ASSIGNMENTS, Kind.SUBMISSIONS),
         guarded(forums.forums(reading, outline), Kind.DISCUSSIONS, Kind.POSTS),
         guarded(activities(reading, outline, SORTS, APART), Kind.ACTIVITIES, Kind.RESPONSES),
+        guarded(calendar.events(reading), Kind.CALENDAR_EVENTS),
+        guarded(calendar.notes(reading), Kind.SETTINGS, of="notes", count=0),
         guarded(quizzes.quizzes(reading, outline), Kind.QUIZZES),
         guarded(quizzes.attempts(reading, outline), Kind.QUIZ_ATTEMPTS),
     ]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, MalformedAnswer, NoAccess, NotFound, Part, Unavailable
 from coursekeep_connectors.moodle.outline import Module
 from coursekeep_connectors.moodle.reading import Parts, Reading, reason_of
-from coursekeep_connectors.moodle.values import Json, ident
+from coursekeep_connectors.moodle.values import Json, ident, objects
 
-__all__ = ["Instances", "drain"]
+__all__ = ["Instances", "as_objects", "drain", "pages_of"]
+
+#: items of a page to ask for
+_PAGE = 100
 
 
 class Instances:
@@ -46,6 +50,38 @@ class Instances:
             if module.instance not in self.items:
                 detail = f"the outline has it, but {self.function} does not: only the outline tells of it"
                 yield Gap(kind=self.kind, reason=GapReason.NOT_FOUND, id=module.id, detail=detail, count=0)
+
+
+async def pages_of(
+    reading: Reading, function: str, arguments: Mapping[str, Any], *keys: str, size: int = _PAGE
+) -> AsyncGenerator[Json, None]:
+    """Yield the pages of a function that counts them from 0; the lists are under `keys`, without what came before.
+
+    Ends with the first page that brings nothing new: totals are sometimes wrong, and some sites do not page.
+    """
+    seen: dict[str, set[str]] = {key: set() for key in keys}
+    number = 0
+    while True:
+        body = await reading.call(function, {**arguments, "page": number, "perpage": size})
+        fresh = {}
+        for key in keys:
+            found = as_objects(body.get(key), function)
+            fresh[key] = [item for item in found if str(item.get("id")) not in seen[key]]
+            seen[key].update(str(item.get("id")) for item in found)
+        if not any(fresh.values()):
+            if not number:
+                yield {**body, **fresh}
+            return
+        yield {**body, **fresh}
+        number += 1
+
+
+def as_objects(value: object, where: str) -> list[Json]:
+    """Return a list of objects; raises `MalformedAnswer` where it is none."""
+    try:
+        return objects(value)
+    except TypeError as error:
+        raise MalformedAnswer(str(error), where=where) from error
 
 
 async def drain(*streams: AsyncGenerator[Part, None]) -> Parts:

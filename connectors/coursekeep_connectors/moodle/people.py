@@ -84,8 +84,7 @@ def _participant(reading: Reading, item: Json, active: set[str] | None) -> Itera
     reading.enrolled.add(person_id)
     state = "unknown" if active is None else "active" if person_id in active else "suspended"
     roles = objects(item.get("roles")) or [{}]
-    names = {text(role.get("shortname")) for role in roles}
-    if "student" in names or not names & {"editingteacher", "teacher", "manager"}:
+    if any(role.get("shortname") == "student" for role in roles):
         reading.students.add(person_id)
     for role in roles:
         yield from reading.mapped(Kind.ENROLLMENTS, item, partial(_enrolment, role=role, state=state), of=person_id)

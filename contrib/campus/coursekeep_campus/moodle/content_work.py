@@ -61,11 +61,12 @@ def _submit(builder: Builder, one: Activity, user: int, place: int) -> None:
     if place == 7:
         return
     last = 2 if place == 0 else 1 if place == 1 else 0
-    attempts = [_attempt(builder, one, user, number) for number in range(last + 1)]
-    newest = attempts[-1]
+    attempts = [_attempt(builder, one, user, number) for number in range(last if place == 1 else last + 1)]
     if place == 1:
-        newest |= {"status": "reopened", "gradingstatus": "notgraded"}
-        newest["plugins"] = [{"type": "comments", "name": "Submission comments"}]
+        # The attempt that was opened again has nothing in it yet.
+        blank = {"status": "reopened", "gradingstatus": "notgraded", "attemptnumber": 1, "id": builder.id()}
+        attempts.append({**attempts[0], **blank, "plugins": [{"type": "comments", "name": "Submission comments"}]})
+    newest = attempts[-1]
     one.data["submissions"].append(newest)
     grades = [_grade(builder, user, number, 50.0 + place + number) for number in range(last + 1)]
     if place in (1, 3):
@@ -189,7 +190,8 @@ def _take(builder: Builder, quiz: Activity, user: int, number: int, state: str, 
         "gradednotificationsenttime": None,
     }
     quiz.data["attempts"].append(doc)
-    quiz.data["reviews"][attempt] = [_question(builder, quiz, slot) for slot in (1, 2, 3)]
+    if finished:
+        quiz.data["reviews"][attempt] = [_question(builder, quiz, slot) for slot in (1, 2, 3)]
 
 
 def _question(builder: Builder, quiz: Activity, slot: int) -> Doc:
@@ -270,9 +272,11 @@ def _discussion(builder: Builder, forum: Activity, starter: int, number: int) ->
 
 def _post(builder: Builder, forum: Activity, discussion: int, user: int, parent: int | None, number: int) -> Doc:
     post = builder.id()
-    file = builder.file(forum.context, "mod_forum", "attachment", post, "note.txt", f"note {post}".encode())
-    stored = {**file, "url": file["fileurl"]}
-    stored.pop("fileurl")
+    attachments = []
+    if parent is None:
+        file = builder.file(forum.context, "mod_forum", "attachment", post, "note.txt", f"note {post}".encode())
+        # Unlike everywhere else, the address of a post's file is its `url`.
+        attachments = [{**{key: value for key, value in file.items() if key != "fileurl"}, "url": file["fileurl"]}]
     urls = {"view": f"https://moodle.example/mod/forum/discuss.php?d={discussion}#p{post}"}
     return {
         "id": post,
@@ -290,7 +294,7 @@ def _post(builder: Builder, forum: Activity, discussion: int, user: int, parent:
         "isdeleted": False,
         "isprivatereply": False,
         "haswordcount": False,
-        "attachments": [stored] if parent is None else [],
+        "attachments": attachments,
         "messageinlinefiles": [],
         "tags": [],
         "urls": urls,
@@ -303,7 +307,8 @@ def grade(builder: Builder) -> None:
     course_item, manual = builder.id(), builder.id()
     assigns = [(one, builder.id()) for one in course.of("assign")]
     quizzes = [(one, builder.id()) for one in course.of("quiz")]
-    for place, user in enumerate(builder.students):
+    students = [one.user_id for one in course.enrolments if "student" in one.roles]
+    for place, user in enumerate(students):
         items = [_item(builder, item, one.doc["name"], "mod", one, 50.0 + place) for one, item in assigns[:1]]
         items += [_item(builder, item, one.doc["name"], "mod", one, None) for one, item in [*assigns[1:], *quizzes]]
         items.append(_item(builder, manual, "Attendance", "manual", None, 5.0))

@@ -14,6 +14,7 @@ __all__ = ["FUNCTIONS", "LISTS"]
 
 #: type of activity to the function that lists it, and the key of the list; None where the list is bare
 LISTS: dict[str, tuple[str, str | None]] = {
+    "bigbluebuttonbn": ("mod_bigbluebuttonbn_get_bigbluebuttonbns_by_courses", "bigbluebuttonbns"),
     "book": ("mod_book_get_books_by_courses", "books"),
     "chat": ("mod_chat_get_chats_by_courses", "chats"),
     "choice": ("mod_choice_get_choices_by_courses", "choices"),
@@ -123,6 +124,27 @@ def _assessments(call: Call) -> Any:
                 call.need("mod/workshop:viewallassessments")
                 return {"assessments": workshop.data["assessments"][call.args["submissionid"]], "warnings": []}
     raise missing("workshop_submissions")
+
+
+def _form(call: Call) -> Any:
+    for course in call.site.courses.values():
+        for workshop in course.of("workshop"):
+            if call.args["assessmentid"] in workshop.data["forms"]:
+                call.need("mod/workshop:viewallassessments")
+                current = workshop.data["forms"][call.args["assessmentid"]]
+                return {"dimenssionscount": 1, "fields": [], "current": current, "dimensionsinfo": [], "warnings": []}
+    raise missing("workshop_assessments")
+
+
+def _sessions(call: Call, data: Doc) -> Any:
+    sessions = [{"sessionstart": first, "sessionend": last, "iscomplete": True} for first, last, _ in data["sessions"]]
+    return {"sessions": sessions, "warnings": []}
+
+
+def _messages(call: Call, data: Doc) -> Any:
+    first, last = call.args["sessionstart"], call.args["sessionend"]
+    said = [one for *_, messages in data["sessions"] for one in messages if first <= one["timestamp"] <= last]
+    return {"messages": said, "warnings": []}
 
 
 def _results(call: Call, data: Doc) -> Any:
@@ -253,6 +275,21 @@ def _of_others() -> Iterable[Function]:
         "mod_h5pactivity_get_results",
         Struct({"h5pactivityid": _WHOLE, "attemptids": Listed(Field(int), ())}),
         _below("h5pactivity", "h5pactivityid", "mod/h5pactivity:reviewattempts", _results),
+    )
+    yield Function(
+        "mod_workshop_get_assessment_form_definition",
+        Struct({"assessmentid": _WHOLE, "mode": Field(str, "assessment")}),
+        _form,
+    )
+    yield Function(
+        "mod_chat_get_sessions",
+        Struct({"chatid": _WHOLE, "groupid": _ZERO, "showall": Field(bool, False)}),
+        _below("chat", "chatid", None, _sessions),
+    )
+    yield Function(
+        "mod_chat_get_session_messages",
+        Struct({"chatid": _WHOLE, "sessionstart": _WHOLE, "sessionend": _WHOLE, "groupid": _ZERO}),
+        _below("chat", "chatid", None, _messages),
     )
     yield Function(
         "mod_survey_get_questions",
