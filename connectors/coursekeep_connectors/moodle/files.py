@@ -18,7 +18,7 @@ __all__ = ["addresses_in", "file_of", "id_of_address"]
 
 _PLACE = re.compile(r"/(?:webservice/)?pluginfile\.php/(\d+)/([a-z0-9_]+)/([a-z0-9_]+)/(.+)")
 #: an address of a file within text; it ends where text around an address goes on
-_ADDRESS = re.compile(r"https?:(?:\\?/){2}[^\s\"'<>\\()]*?/(?:webservice/)?pluginfile\.php/[^\s\"'<>\\)]+")
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\\()]*?/(?:webservice/)?pluginfile\.php/[^\s\"'<>\\)]+")
 _EXTRA = ("author", "license", "isexternalfile", "repositorytype", "sortorder", "tags")
 
 
@@ -69,9 +69,10 @@ def _author(item: Json) -> str | None:
 def addresses_in(value: Any, calls: Calls) -> Iterator[str]:
     """Yield the addresses of this site's files within texts, at any depth."""
     if isinstance(value, str):
-        if "pluginfile.php/" in value:
-            for found in _ADDRESS.findall(value):
-                address = calls.relocated(found.replace("\\/", "/").replace("&amp;", "&"))
+        if "pluginfile.php" in value:
+            # JSON within text escapes its slashes.
+            for found in _ADDRESS.findall(value.replace("\\/", "/")):
+                address = calls.relocated(found.replace("&amp;", "&"))
                 if calls.owns(address) and "/tokenpluginfile.php/" not in address:
                     yield address
     elif isinstance(value, dict):

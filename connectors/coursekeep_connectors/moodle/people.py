@@ -73,7 +73,7 @@ async def _active(reading: Reading) -> set[str] | None:
     try:
         async for _ in _pages(reading, seen, ("onlyactive", "1")):
             pass
-    except (NoAccess, Unavailable, MalformedAnswer):
+    except (NoAccess, MalformedAnswer):
         return None
     return seen
 

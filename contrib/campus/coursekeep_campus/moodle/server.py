@@ -72,6 +72,11 @@ class MoodleServer:
         return self.tokens["archive"]
 
     @property
+    def files_url(self) -> str:
+        """Return where files come from: a Moodle serves them itself."""
+        return self.url
+
+    @property
     def known(self) -> dict[str, Any]:
         """Return what there is to know beforehand."""
         return self.site.known
