@@ -14,7 +14,7 @@ from coursekeep.addresses import encode, host_of, is_absolute, name_call, parse
 from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import FileDialect, standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, ForeignHost, MalformedAnswer, NoAccess, RetryLater
-from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
+from coursekeep.exchange import ELSEWHERE, MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
 from coursekeep.governor import Turn
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
@@ -133,6 +133,8 @@ class Downloader:
             if not response.has_redirect_location:
                 return await self._good(response, where, turn, with_token=with_token, redirected=hop > 0)
             await response.aclose()
+            # As a browser would: what a POST leads to is fetched by a GET, and so without the form.
+            with_token = with_token and (form is None or response.status_code not in ELSEWHERE)
             url = self._allowed(self._site.join(url, response.headers["location"], where), where)
         raise MalformedAnswer(f"more than {MAX_REDIRECTS} redirects", where=where)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from coursekeep import Gap, GapReason, Kind, MalformedAnswer, NoAccess, Part, Record, Unavailable
-from coursekeep_connectors.moodle.reading import Parts, Reading
+from coursekeep import ConnectorError, Gap, GapReason, Kind, MalformedAnswer, NoAccess, Part, Record, Unavailable
+from coursekeep_connectors.moodle.reading import Parts, Reading, reason_of
 from coursekeep_connectors.moodle.values import Json, ident, moment, objects, text
 
 __all__ = ["enrolled", "others"]
@@ -141,11 +141,11 @@ async def others(reading: Reading) -> Parts:
                 yield part
 
 
-def _other(reading: Reading, person_id: str, item: Json | None, failure: Exception | None) -> Iterator[Part]:
+def _other(reading: Reading, person_id: str, item: Json | None, failure: ConnectorError | None) -> Iterator[Part]:
     said = reading.referred[person_id]
     yield from _met(reading, {**said, **(item or {}), "id": person_id}, "referred to")
     if item is None and not said.get("fullname"):
-        reason = GapReason.NOT_FOUND if failure is None else GapReason.NO_ACCESS
+        reason = GapReason.NOT_FOUND if failure is None else reason_of(failure)
         detail = (
             f"met in the course, but Moodle does not describe this person{'' if failure is None else f': {failure}'}"
         )
