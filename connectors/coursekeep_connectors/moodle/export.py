@@ -22,6 +22,7 @@ from coursekeep_connectors.moodle import (
     people,
     progress,
     quizzes,
+    rubrics,
 )
 from coursekeep_connectors.moodle.activities import activities
 from coursekeep_connectors.moodle.calls import SiteInfo
@@ -49,6 +50,7 @@ async def read_course(reading: Reading, item: Json, info: SiteInfo) -> AsyncGene
         guarded(materials.books(reading, outline), Kind.PAGES, of="books"),
         guarded(grades.grades(reading), Kind.GRADES),
         guarded(assignments.assignments(reading, outline), Kind.ASSIGNMENTS, Kind.SUBMISSIONS),
+        guarded(rubrics.rubrics(reading, outline), Kind.RUBRICS),
         guarded(forums.forums(reading, outline), Kind.DISCUSSIONS, Kind.POSTS),
         guarded(activities(reading, outline, SORTS, APART), Kind.ACTIVITIES, Kind.RESPONSES),
         guarded(calendar.events(reading), Kind.CALENDAR_EVENTS),
@@ -73,7 +75,15 @@ async def read_course(reading: Reading, item: Json, info: SiteInfo) -> AsyncGene
 async def _shell(reading: Reading, item: Json, info: SiteInfo) -> Parts:
     """The course itself, and the site that it lives in."""
     yield reading.raw("course", item)
-    reading.expect(Kind.SETTINGS, 2)
-    yield Record(kind=Kind.SETTINGS, id="course", data={"value": item})
+    for name in ("summaryfiles", "overviewfiles"):
+        for part in reading.attached(item.get(name), group="course"):
+            yield part
+    for part in reading.mapped(Kind.SETTINGS, item, lambda found: _setting("course", found), of="course"):
+        yield part
     site = {"name": info.name, "release": info.release, "version": info.version, "functions": len(info.functions)}
-    yield Record(kind=Kind.SETTINGS, id="site", data={"value": site})
+    reading.expect(Kind.SETTINGS)
+    yield _setting("site", site)
+
+
+def _setting(name: str, value: Json) -> Record:
+    return Record(kind=Kind.SETTINGS, id=name, data={"value": value})

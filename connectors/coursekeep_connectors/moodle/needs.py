@@ -91,8 +91,11 @@ NEEDS: tuple[Need, ...] = (
             "mod_assign_get_grades",
             "mod_assign_get_submission_status",
             "mod_assign_get_user_flags",
+            "core_grading_get_definitions",
+            "core_grading_get_gradingform_instances",
         ),
-        capabilities=("mod/assign:view", "mod/assign:viewgrades", "mod/assign:grade", "mod/assign:viewblinddetails"),
+        capabilities=("mod/assign:view", "mod/assign:viewgrades", "mod/assign:grade", "mod/assign:viewblinddetails",
+                      "moodle/grade:managegradingforms"),
     ),
     Need(
         part="quizzes",

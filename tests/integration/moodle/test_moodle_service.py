@@ -44,6 +44,7 @@ def _counts(course: MoodleCourse) -> dict[str, int]:
         "groups": len(course.groups),
         "structure": len(course.sections) + len(course.activities),
         "assignments": len(assigns),
+        "rubrics": sum("rubric" in one.data for one in assigns),
         "quizzes": len(quizzes),
         "quiz_attempts": sum(len(one.data["attempts"]) for one in quizzes),
         "discussions": sum(len(one.data["discussions"]) for one in forums),

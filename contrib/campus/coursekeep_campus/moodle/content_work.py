@@ -48,7 +48,35 @@ def _assign(builder: Builder, section: int, name: str, *, empty: bool = False) -
         for place, user in enumerate([*builder.students, _GONE]):
             _submit(builder, one, user, place)
         one.data["flags"] = [_flag(builder, builder.students[0])]
+        _rubric(builder, one)
     return one
+
+
+def _rubric(builder: Builder, one: Activity) -> None:
+    """Grade with a rubric of one criterion, filled in for every grade."""
+    levels = [{"id": builder.id(), "score": score, "definition": f"Level {score}"} for score in (0, 50)]
+    criterion = {"id": builder.id(), "sortorder": 1, "description": "Argument", "levels": levels}
+    rubric = {"rubric_criteria": [criterion]}
+    one.data["rubric"] = {
+        "id": builder.id(),
+        "method": "rubric",
+        "name": "Essay rubric",
+        "status": 20,
+        "rubric": rubric,
+    }
+    filled = {"criterionid": criterion["id"], "levelid": levels[1]["id"], "remark": "clear"}
+    one.data["fillings"] = [
+        {
+            "id": builder.id(),
+            "raterid": builder.teacher,
+            "itemid": grade["id"],
+            "rawgrade": grade["grade"],
+            "status": 1,
+            "rubric": {"criteria": [filled]},
+            "timemodified": builder.at(31),
+        }
+        for grade in one.data["grades"]
+    ]
 
 
 def _flag(builder: Builder, user: int) -> Doc:

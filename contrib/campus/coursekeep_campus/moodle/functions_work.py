@@ -96,6 +96,25 @@ def _mappings(call: Call) -> Any:
     return {"assignments": mapped, "warnings": []}
 
 
+def _definitions(call: Call) -> Any:
+    areas = []
+    for course in call.site.courses.values():
+        for one in course.of("assign"):
+            if one.cmid in call.args["cmids"] and call.enters(course):
+                found = [one.data["rubric"]] if "rubric" in one.data else []
+                areas.append({"cmid": one.cmid, "areaname": "submissions", "activemethod": None, "definitions": found})
+    return {"areas": areas, "warnings": []}
+
+
+def _fillings(call: Call) -> Any:
+    call.need("moodle/grade:managegradingforms")
+    for course in call.site.courses.values():
+        for one in course.of("assign"):
+            if one.data.get("rubric", {}).get("id") == call.args["definitionid"]:
+                return {"instances": one.data["fillings"], "warnings": []}
+    raise missing("grading_definitions")
+
+
 def _attempts(call: Call) -> Any:
     """Answer one user's attempts at a quiz."""
     _, activity = call.activity("quiz", call.args["quizid"])
@@ -206,6 +225,16 @@ def _functions() -> Iterable[Function]:
     )
     yield Function("mod_assign_get_user_flags", _IDS, _flags)
     yield Function("mod_assign_get_user_mappings", _IDS, _mappings)
+    yield Function(
+        "core_grading_get_definitions",
+        Struct({"cmids": Listed(Field(int)), "areaname": Field(str), "activeonly": Field(bool, False)}),
+        _definitions,
+    )
+    yield Function(
+        "core_grading_get_gradingform_instances",
+        Struct({"definitionid": Field(int), "since": Field(int, 0)}),
+        _fillings,
+    )
     yield Function("mod_quiz_get_user_attempts", _OF_ATTEMPTS, _attempts)
     yield Function("mod_quiz_get_user_quiz_attempts", _OF_ATTEMPTS, _attempts)
     yield Function("mod_quiz_get_attempt_review", Struct({"attemptid": Field(int), "page": Field(int, -1)}), _review)
