@@ -23,6 +23,8 @@ INFO = "core_webservice_get_site_info"
 _REST = "/webservice/rest/server.php"
 #: seconds for which the site's own description is good
 _FRESH = 300.0
+#: seconds within which it is not asked again whether the token is good
+_JUST_NOW = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +66,10 @@ class Calls:
                 raise CredentialsNeeded(f"Moodle refuses access; {advice}", where=error.where) from error
             self._read_at = time.monotonic()
         return self._info
+
+    async def alive(self) -> None:
+        """Make sure that the token is still good; asks at most every few seconds. Raises as `info`."""
+        await self.info(fresh=time.monotonic() - self._read_at > _JUST_NOW)
 
     async def has(self, function: str) -> bool:
         """Tell whether the service has a function."""

@@ -62,6 +62,7 @@ class Outline:
         """Yield every section and module, and the files of modules."""
         reading.expect(Kind.STRUCTURE, 0)
         reading.expect(Kind.FILES, 0)
+        reading.expect(Kind.PAGES, 0)
         options = [{"name": "includestealthmodules", "value": "1"}]
         arguments = {"courseid": reading.course.id, "options": options}
         _, sections = await reading.listing("core_course_get_contents", arguments)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from fakes.moodle_answers import BASE, TOKEN, MoodleAnswers, refused, run
+from fakes.moodle_answers import BASE, TOKEN, MoodleAnswers, error, refused, run
 
 from coursekeep import ConnectorError, CredentialsNeeded, FileAuth, GapReason, Kind, NoAccess, NotFound, RemoteFile
 from coursekeep_connectors.moodle.files import addresses_in, file_of, id_of_address
@@ -166,3 +166,18 @@ def test_nothing_is_read_twice() -> None:
 
     assert len([*reading.file(item, group="course"), *reading.file(item, group="course")]) == 1
     assert [expected.count for expected in reading.expected()] == [1]
+
+
+def test_a_refused_file_may_mean_a_dead_token() -> None:
+    """A refusal without a reason is looked into: a token that has expired halts, rather than make all files gaps."""
+    file = mapped({"fileurl": BASE + PLACE})
+    moodle = MoodleAnswers()
+
+    async def refreshed() -> RemoteFile | None:
+        async with moodle.connector() as connector:
+            return await connector.refresh_file(file)
+
+    assert run(refreshed()) is None
+    moodle.on("core_webservice_get_site_info", error("accessexception"))
+    with pytest.raises(CredentialsNeeded):
+        run(refreshed())

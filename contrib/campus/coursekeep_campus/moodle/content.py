@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from coursekeep_campus.content import Bytes
-from coursekeep_campus.moodle import content_activities, content_material, content_work
+from coursekeep_campus.moodle import content_activities, content_grades, content_material, content_work
 from coursekeep_campus.moodle.builder import DAY, Builder
 from coursekeep_campus.moodle.model import Backup, Category, Enrolment, Moodle, MoodleCourse, StoredFile, User
 
@@ -128,7 +128,7 @@ def _fill(builder: Builder, number: int) -> None:
     content_material.fill(builder, sections)
     content_work.fill(builder, sections)
     content_activities.fill(builder, sections)
-    content_work.grade(builder)
+    content_grades.grade(builder)
     _backup(builder, number)
 
 

@@ -235,6 +235,10 @@ def _functions() -> Iterable[Function]:
         Struct({"definitionid": Field(int), "since": Field(int, 0)}),
         _fillings,
     )
+    yield from _of_quizzes_and_forums()
+
+
+def _of_quizzes_and_forums() -> Iterable[Function]:
     yield Function("mod_quiz_get_user_attempts", _OF_ATTEMPTS, _attempts)
     yield Function("mod_quiz_get_user_quiz_attempts", _OF_ATTEMPTS, _attempts)
     yield Function("mod_quiz_get_attempt_review", Struct({"attemptid": Field(int), "page": Field(int, -1)}), _review)
