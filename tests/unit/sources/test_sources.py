@@ -30,7 +30,7 @@ def test_registered_like_a_stranger() -> None:
     sources = {source.name for source in coursekeep_connectors.register_course_sources()}
 
     assert sources == {"terms", "csv", "ids", "search", "end_date"}
-    assert [connector.name for connector in coursekeep_connectors.register_connectors()] == ["canvas"]
+    assert [connector.name for connector in coursekeep_connectors.register_connectors()] == ["canvas", "moodle"]
 
 
 def test_ids_in_order_with_what_became_of_each() -> None:
