@@ -10,6 +10,7 @@ from coursekeep_connectors.canvas import CanvasConnector
 from coursekeep_connectors.csv import CsvSource
 from coursekeep_connectors.end_date import EndDateSource
 from coursekeep_connectors.ids import IdsSource
+from coursekeep_connectors.moodle import MoodleConnector
 from coursekeep_connectors.oneroster import OneRosterConnector
 from coursekeep_connectors.packages import PackagesConnector
 from coursekeep_connectors.search import SearchSource
@@ -21,7 +22,7 @@ __all__ = ["register_connectors", "register_course_sources"]
 @hookimpl
 def register_connectors() -> Sequence[type[Connector[Any]]]:
     """Return the built-in connectors."""
-    return [CanvasConnector, OneRosterConnector, PackagesConnector]
+    return [CanvasConnector, MoodleConnector, OneRosterConnector, PackagesConnector]
 
 
 @hookimpl

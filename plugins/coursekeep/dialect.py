@@ -19,7 +19,15 @@ from coursekeep.errors import (
     RetryLater,
 )
 
-__all__ = ["BearerDialect", "Dialect", "RenewingDialect", "next_link", "retry_after", "standard_error"]
+__all__ = [
+    "BearerDialect",
+    "Dialect",
+    "FileDialect",
+    "RenewingDialect",
+    "next_link",
+    "retry_after",
+    "standard_error",
+]
 
 
 #: no LMS means a longer wait than a week
@@ -56,6 +64,25 @@ class RenewingDialect(Protocol):
 
         `refused` are headers that the LMS has just answered with 401. Returns whether there are others now, and the
         request is worth repeating. Raises `CredentialsNeeded` where an operator must act.
+        """
+
+
+@runtime_checkable
+class FileDialect(Protocol):
+    """What a dialect has besides where its LMS hands out files in a way of its own. Optional."""
+
+    def file_form(self) -> Mapping[str, str]:
+        """Return form fields that carry the credentials with a download, which is then a POST.
+
+        Sent to the integration's own origin only, where headers are not enough and an address would show the secret.
+        Empty means a GET with `Dialect.authorization`.
+        """
+
+    def file_error(self, response: httpx.Response, where: str) -> ConnectorError | None:
+        """Judge an answer with status 200 to a download: None if it is the file, else the error to raise.
+
+        Called for JSON and HTML from the integration's own origin, with the first 64 KiB of the body: some LMSs
+        refuse a file with status 200 and an error or a log-in page in its place.
         """
 
 

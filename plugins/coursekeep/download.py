@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from coursekeep.addresses import host_of, is_absolute, name_call, parse
+from coursekeep.addresses import encode, host_of, is_absolute, name_call, parse
 from coursekeep.coding import Gunzip, is_coded
-from coursekeep.dialect import standard_error
+from coursekeep.dialect import FileDialect, standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, ForeignHost, MalformedAnswer, NoAccess, RetryLater
-from coursekeep.exchange import MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
+from coursekeep.exchange import ELSEWHERE, MAX_REDIRECTS, Exchange, connection_error, stream_of, with_body
 from coursekeep.governor import Turn
 from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
@@ -24,6 +24,9 @@ __all__ = ["Download", "Downloader"]
 _BLOCK = 1024 * 1024
 #: how much of a refusal's body is read
 _REFUSAL_LIMIT = 256 * 1024
+#: how much of a doubtful body is looked at before it counts as the file
+_DOUBTFUL = 64 * 1024
+_DOUBTFUL_TYPES = ("application/json", "text/html", "application/xhtml+xml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,7 @@ class Downloader:
         self._site = exchange.site
         self._policy = policy
         self._file_hosts = frozenset(host.strip().lower() for host in file_hosts)
+        self._files = exchange.dialect if isinstance(exchange.dialect, FileDialect) else None
 
     @asynccontextmanager
     async def open(self, address: str, auth: FileAuth) -> AsyncIterator[Download]:
@@ -130,14 +134,25 @@ class Downloader:
             own = self._site.owns(url)
             with_token = with_token and own  # and once dropped, credentials stay dropped
             headers = [(b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]
+            form = self._form() if with_token else None
             if with_token:
                 headers += self._exchange.credentials()
-            response = await self._exchange.send("GET", url, where, headers, buffer=_BLOCK // 2)
+            if form is not None:
+                headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
+            method = "GET" if form is None else "POST"
+            response = await self._exchange.send(method, url, where, headers, form=form, buffer=_BLOCK // 2)
             if not response.has_redirect_location:
                 return await self._good(response, where, turn, with_token=with_token, redirected=hop > 0)
             await response.aclose()
+            # As a browser would: what a POST leads to is fetched by a GET, and so without the form.
+            with_token = with_token and (form is None or response.status_code not in ELSEWHERE)
             url = self._allowed(self._site.join(url, response.headers["location"], where), where)
         raise MalformedAnswer(f"more than {MAX_REDIRECTS} redirects", where=where)
+
+    def _form(self) -> bytes | None:
+        """Return the form that carries the credentials; None where headers do."""
+        fields = self._files.file_form() if self._files is not None else {}
+        return encode(fields).encode() if fields else None
 
     async def _good(
         self, response: httpx.Response, where: str, turn: Turn, *, with_token: bool, redirected: bool
@@ -147,7 +162,7 @@ class Downloader:
             if redirected and self._is_login(response):
                 await response.aclose()
                 raise NoAccess("the file's address leads to the log-in page", where=where)
-            return response
+            return await self._judged(response, where, with_token)
         try:
             response = await self._exchange.read(response, where, _REFUSAL_LIMIT)
         except MalformedAnswer:  # too long, or packed strangely: the status must do
@@ -155,6 +170,25 @@ class Downloader:
         error = self._refusal(response, where, turn, with_token)
         status = response.status_code
         raise error or MalformedAnswer(f"status {status} is not the answer to a file", where=where, status=status)
+
+    async def _judged(self, response: httpx.Response, where: str, with_token: bool) -> httpx.Response:
+        """Return the answer to a download once its first bytes have been looked at, where they may be a refusal."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        own = self._site.owns(response.request.url)
+        if self._files is None or not own or kind not in _DOUBTFUL_TYPES or is_coded(response.headers, where):
+            return response
+        try:
+            head, replay = await _head_of(response)
+        except httpx.TransportError as error:
+            await response.aclose()
+            raise connection_error(error, response.request.url, where) from error
+        found = self._files.file_error(with_body(response, head), where)
+        if isinstance(found, CredentialsNeeded) and not with_token:
+            found = NoAccess("the file is not open without credentials", where=where)
+        if found is not None:
+            await response.aclose()
+            raise found
+        return replay
 
     def _refusal(self, response: httpx.Response, where: str, turn: Turn, with_token: bool) -> ConnectorError | None:
         if not self._site.owns(response.request.url):
@@ -210,6 +244,37 @@ class Downloader:
             raise RetryLater(f"{received} bytes came of the {expected} that were promised", where=where)
         if rest:
             yield rest
+
+
+class _Replay(httpx.AsyncByteStream):
+    """A body whose first blocks have been read: they come once more, then the rest."""
+
+    def __init__(self, head: list[bytes], rest: AsyncIterator[bytes], response: httpx.Response) -> None:
+        self._head = head
+        self._rest = rest
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self._head:
+            yield block
+        async for block in self._rest:
+            yield block
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+async def _head_of(response: httpx.Response) -> tuple[bytes, httpx.Response]:
+    """Read the first bytes of a body, and return them with an answer that still has the whole of it."""
+    rest = aiter(stream_of(response))
+    head: list[bytes] = []
+    size = 0
+    while size < _DOUBTFUL and (block := await anext(rest, None)) is not None:
+        head.append(block)
+        size += len(block)
+    stream = _Replay(head, rest, response)
+    replay = httpx.Response(response.status_code, headers=response.headers, stream=stream, request=response.request)
+    return b"".join(head), replay
 
 
 class _Pace:

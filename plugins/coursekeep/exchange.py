@@ -17,6 +17,7 @@ from coursekeep.errors import ConnectorError, CredentialsNeeded, MalformedAnswer
 from coursekeep.governor import Governor, Turn
 
 __all__ = [
+    "ELSEWHERE",
     "JSON_LIMIT",
     "MAX_REDIRECTS",
     "Bounds",
@@ -32,7 +33,7 @@ __all__ = [
 JSON_LIMIT = 256 * 1024 * 1024
 MAX_REDIRECTS = 10
 #: redirects after which the result of a POST is fetched by GET
-_ELSEWHERE = frozenset({301, 302, 303})
+ELSEWHERE = frozenset({301, 302, 303})
 #: headers of a body that has been unpacked since
 _OF_CODING = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
 
@@ -171,7 +172,7 @@ class Exchange:
             if form is not None:
                 headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
             response = await self.send(method, url, where, headers, form=form)
-            if not response.has_redirect_location or (method != "GET" and response.status_code in _ELSEWHERE):
+            if not response.has_redirect_location or (method != "GET" and response.status_code in ELSEWHERE):
                 return await self.read(response, where, self.bounds.json_limit)
             await response.aclose()
             url = self.redirected(response, where)

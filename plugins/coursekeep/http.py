@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from coursekeep.addresses import Params, Site, encode, name_call
-from coursekeep.dialect import BearerDialect, Dialect, RenewingDialect, next_link, retry_after, standard_error
+from coursekeep.dialect import (
+    BearerDialect,
+    Dialect,
+    FileDialect,
+    RenewingDialect,
+    next_link,
+    retry_after,
+    standard_error,
+)
 from coursekeep.download import Download, Downloader
 from coursekeep.errors import RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
@@ -37,6 +45,7 @@ __all__ = [
     "BearerDialect",
     "Dialect",
     "Download",
+    "FileDialect",
     "Governor",
     "LmsClient",
     "Page",

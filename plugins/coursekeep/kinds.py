@@ -41,6 +41,8 @@ class Kind(StrEnum):
     QUIZ_ATTEMPTS = "quiz_attempts"
     DISCUSSIONS = "discussions"
     POSTS = "posts"
+    ACTIVITIES = "activities"
+    RESPONSES = "responses"
     CALENDAR_EVENTS = "calendar_events"
     OUTCOMES = "outcomes"
     OUTCOME_RESULTS = "outcome_results"
@@ -376,6 +378,43 @@ class Post(KindModel):
     extra: dict[str, Json] = Field(default_factory=dict)
 
 
+class Activity(KindModel):
+    """An activity that is no assignment, quiz, page or discussion: choice, survey, database, glossary, lesson ..."""
+
+    type: str | None = Field(None, description="The LMS's word: choice, feedback, data, forum, scorm ...")
+    title: str | None = None
+    description_html: str | None = None
+    open_at: Time | None = None
+    close_at: Time | None = None
+    points_possible: float | None = None
+    published: bool | None = None
+    parts: list[dict[str, Json]] = Field(
+        default_factory=list, description="What it is made of: options, questions, fields, pages, in their order."
+    )
+    file_ids: list[str] = Field(default_factory=list)
+    extra: dict[str, Json] = Field(default_factory=dict)
+
+
+class Response(KindModel):
+    """What somebody entered or reached in an activity: a choice, answers, an entry, an assessment, an attempt."""
+
+    activity_id: str
+    person_id: str | None = Field(None, description="Null where the LMS keeps it anonymous, or it is a group's.")
+    group_id: str | None = None
+    type: str | None = Field(None, description="choice, answers, entry, assessment, attempt ...")
+    title: str | None = None
+    body_html: str | None = None
+    attempt: int | None = None
+    state: str | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    score: float | None = None
+    answers: list[Json] = Field(default_factory=list)
+    about_id: str | None = Field(None, description="Response or submission that this one is about.")
+    file_ids: list[str] = Field(default_factory=list)
+    extra: dict[str, Json] = Field(default_factory=dict)
+
+
 class CalendarEvent(KindModel):
     """An event in the course's calendar."""
 
@@ -488,6 +527,8 @@ MODELS: dict[Kind, type[KindModel]] = {
     Kind.QUIZ_ATTEMPTS: QuizAttempt,
     Kind.DISCUSSIONS: Discussion,
     Kind.POSTS: Post,
+    Kind.ACTIVITIES: Activity,
+    Kind.RESPONSES: Response,
     Kind.CALENDAR_EVENTS: CalendarEvent,
     Kind.OUTCOMES: Outcome,
     Kind.OUTCOME_RESULTS: OutcomeResult,

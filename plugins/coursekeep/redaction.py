@@ -1,8 +1,8 @@
 """What must not be kept: rules that take secrets and volatile values out of answers before they are written.
 
-A rule names keys of JSON objects, or parameters of addresses inside any text. The framework applies the connector's
-rules and `ALWAYS` to every record, raw page and gap, and lists in ``provenance/redactions.json`` what each rule took
-out and how often.
+A rule names keys of JSON objects, or parameters or path segments of addresses inside any text. The framework applies
+the connector's rules and `ALWAYS` to every record, raw page and gap, and lists in ``provenance/redactions.json`` what
+each rule took out and how often.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["ALWAYS", "Redaction"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redaction:
-    """One rule. Keys are removed with their values; of address parameters the value is replaced by `REMOVED`."""
+    """One rule. Keys are removed with their values; parameters' values and path segments become `REMOVED`."""
 
     name: str
     #: why, for whoever opens the package
@@ -23,6 +23,8 @@ class Redaction:
     keys: frozenset[str] = frozenset()
     #: names of query parameters in addresses anywhere in text
     parameters: frozenset[str] = frozenset()
+    #: paths after which the next segment of an address is secret, `*` for any one: `feed.php`, `rss/file.php/*`
+    paths: frozenset[str] = frozenset()
 
 
 #: applied to every connector

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from urllib.parse import quote
 
 from coursekeep import Kind, NotFound, Record
-from coursekeep_connectors.canvas.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading, Space
 from coursekeep_connectors.canvas.values import Json, ident, person, pick, text
+from coursekeep_connectors.ordered import in_order
 
 __all__ = ["pages"]
 

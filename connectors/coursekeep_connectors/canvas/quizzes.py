@@ -7,9 +7,9 @@ from contextlib import aclosing
 from coursekeep import ConnectorError, CredentialsNeeded, Gap, GapReason, Kind, Record, RetryLater
 from coursekeep_connectors.canvas.assignments import AssignmentRef
 from coursekeep_connectors.canvas.attempts import QuizAttempts
-from coursekeep_connectors.canvas.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, pick, text, whole
+from coursekeep_connectors.ordered import in_order
 
 __all__ = ["new_quizzes", "quizzes"]
 

@@ -13,6 +13,8 @@ from coursekeep_campus.cartridges import cartridges
 from coursekeep_campus.change import add_large_file
 from coursekeep_campus.generated import generated
 from coursekeep_campus.model import Campus, combine
+from coursekeep_campus.moodle import MoodleServer, moodle_content
+from coursekeep_campus.moodle import Options as MoodleOptions
 from coursekeep_campus.oulad import oulad
 from coursekeep_campus.server import CampusServer
 from coursekeep_campus.state import Options
@@ -24,11 +26,13 @@ __all__ = ["main"]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="coursekeep-campus", description="A small LMS that speaks the Canvas API, for demos and tests."
+        prog="coursekeep-campus",
+        description="A small LMS that speaks the API of Canvas or Moodle, for demos and tests.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the LMS; 0 takes a free one")
     parser.add_argument("--files-port", type=int, default=0, help="port of the file storage; 0 takes a free one")
+    parser.add_argument("--moodle", action="store_true", help="be a Moodle instead of a Canvas")
     parser.add_argument("--oulad", metavar="DIR", help="serve the presentations of the OULAD dataset in this folder")
     parser.add_argument("--cartridges", metavar="DIR", help="serve every Common Cartridge below this folder")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another campus (default: %(default)s)")
@@ -67,26 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        campus = _campus(options)
+        server = _moodle(options) if options.moodle else _canvas(options)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"coursekeep-campus: {error}\n")
         return 2
-    server = CampusServer(
-        campus,
-        options=Options(
-            delay=options.delay_ms / 1000,
-            throttle=None if options.no_throttle else Throttle(status=options.throttle_status),
-            max_per_page=options.max_per_page,
-        ),
-        host=options.host,
-        port=options.port,
-        files_port=options.files_port,
-    )
     try:
         server.start()
     except OSError as error:
-        ports = f"{options.port} and {options.files_port}"
-        sys.stderr.write(f"coursekeep-campus: cannot listen on {options.host}, ports {ports}: {error}\n")
+        ports = f"port {options.port}" if options.moodle else f"ports {options.port} and {options.files_port}"
+        sys.stderr.write(f"coursekeep-campus: cannot listen on {options.host}, {ports}: {error}\n")
         return 2
     try:
         line = {"url": server.url, "files_url": server.files_url, "tokens": server.tokens, "courses": server.known}
@@ -96,6 +89,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         server.stop()
     return 0
+
+
+def _moodle(options: argparse.Namespace) -> MoodleServer:
+    if options.oulad or options.cartridges or options.large_file:
+        raise ValueError("--moodle has generated content only: leave out --oulad, --cartridges and --large-file")
+    site = moodle_content(seed=options.seed, courses=options.courses or 12, now=options.now)
+    settings = MoodleOptions(delay=options.delay_ms / 1000)
+    return MoodleServer(site, options=settings, host=options.host, port=options.port)
+
+
+def _canvas(options: argparse.Namespace) -> CampusServer:
+    return CampusServer(
+        _campus(options),
+        options=Options(
+            delay=options.delay_ms / 1000,
+            throttle=None if options.no_throttle else Throttle(status=options.throttle_status),
+            max_per_page=options.max_per_page,
+        ),
+        host=options.host,
+        port=options.port,
+        files_port=options.files_port,
+    )
 
 
 if __name__ == "__main__":

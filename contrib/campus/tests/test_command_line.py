@@ -48,6 +48,18 @@ def test_one_line_and_service(launch: Callable[..., Any]) -> None:
     assert (process.returncode, rest) == (0, "")
 
 
+def test_as_a_moodle(launch: Callable[..., Any]) -> None:
+    """With `--moodle` the program answers as a Moodle; what belongs to Canvas is refused with it."""
+    _, line = launch("--moodle", "--courses", "3")
+    form = {"wstoken": line["tokens"]["archive"], "wsfunction": "core_webservice_get_site_info"}
+    answer = httpx.post(f"{line['url']}/webservice/rest/server.php", data={**form, "moodlewsrestformat": "json"}).json()
+    done = subprocess.run([*COMMAND, "--moodle", "--oulad", "x"], capture_output=True, text=True, check=False)
+
+    assert (answer["siteurl"], len(line["courses"]["ended"])) == (line["url"], 2)
+    assert done.returncode == 2
+    assert "leave out --oulad" in done.stderr
+
+
 def test_interrupt(launch: Callable[..., Any]) -> None:
     """SIGINT ends it as well."""
     process, _ = launch("--courses", "5")

@@ -57,14 +57,16 @@ class Removals:
                 files.setdefault(file, {}).setdefault(rule, {}).setdefault(what, {})[name] = number
         return {
             "how_to_read": "Of each rule's keys, JSON members were left out with their values. Of each rule's "
-            "parameters, the value was replaced by REMOVED in addresses inside text. `files` says per file of this "
-            "package, rule and name how often that was done. A rule that found nothing is not listed there.",
+            "parameters, and after its paths, the value was replaced by REMOVED in addresses inside text. `files` says "
+            "per file of this package, rule and name how often that was done. A rule that found nothing is not listed "
+            "there.",
             "rules": [
                 {
                     "name": rule.name,
                     "reason": rule.reason,
                     "keys": sorted(rule.keys),
                     "parameters": sorted(rule.parameters),
+                    **({"paths": sorted(rule.paths)} if rule.paths else {}),
                 }
                 for rule in rules
             ],

@@ -14,7 +14,7 @@ __all__ = ["REMOVED", "Redactor", "Removal"]
 
 REMOVED = "REMOVED"
 
-#: rule, `keys` or `parameters`, and the name that was met, in lower case
+#: rule, `keys`, `parameters` or `paths`, and the name that was met, in lower case
 Removal = tuple[str, str, str]
 
 #: what stands before a parameter, also in HTML (`&amp;`) and in JSON inside of text
@@ -34,6 +34,9 @@ class Redactor:
         self._keys = {key.lower(): rule.name for rule in rules for key in rule.keys}
         self._parameters = {name.lower(): rule.name for rule in rules for name in rule.parameters}
         self._patterns = tuple(_patterns(self._parameters))
+        self._paths = tuple((_path(path), rule.name, path) for rule in rules for path in sorted(rule.paths))
+        #: what must stand in a text before it is worth a look
+        self._marks = ("=", "%", *(path.partition("/*")[0] for _, _, path in self._paths))
 
     def redact(self, value: Any, removed: list[Removal]) -> Any:
         """Return a copy without secrets, and append to `removed` what was taken out.
@@ -49,6 +52,9 @@ class Redactor:
         """Return the text with the values of secret parameters replaced."""
         for pattern in self._patterns:
             text = pattern.sub(lambda found: self._replacement(found, removed), text)
+        for pattern, rule, path in self._paths:
+            text, times = pattern.subn(rf"\g<1>{REMOVED}", text)
+            removed.extend([(rule, "paths", path)] * times)
         return text
 
     def _replacement(self, found: re.Match[str], removed: list[Removal]) -> str:
@@ -60,7 +66,7 @@ class Redactor:
     def _walk(self, value: Any, removed: list[Removal]) -> Any:
         # in the order of how often they come: every value of every answer passes here
         if isinstance(value, str):
-            return self.text(value, removed) if "=" in value or "%" in value else value
+            return self.text(value, removed) if self._doubtful(value) else value
         if value is None or isinstance(value, int | float):
             return value
         if isinstance(value, dict):
@@ -71,6 +77,11 @@ class Redactor:
             return rfc3339(value)
         return value
 
+    def _doubtful(self, text: str) -> bool:
+        if "=" in text or "%" in text:
+            return True
+        return len(self._marks) > 2 and any(mark in text for mark in self._marks[2:])
+
     def _object(self, value: dict[Any, Any], removed: list[Removal]) -> dict[Any, Any]:
         kept = {}
         for key, item in value.items():
@@ -79,10 +90,17 @@ class Redactor:
                 if rule is not None:
                     removed.append((rule, "keys", key.lower()))
                     continue
-                if "=" in key or "%" in key:  # some LMSs key objects by address
+                if self._doubtful(key):  # some LMSs key objects by address
                     key = self.text(key, removed)
             kept[key] = self._walk(item, removed)
         return kept
+
+
+def _path(path: str) -> re.Pattern[str]:
+    steps = (r"[^\s/?#\"'<>]+" if step == "*" else re.escape(step) for step in path.strip("/").split("/"))
+    # In JSON inside of text slashes may be escaped.
+    slash = r"(?:\\?/)"
+    return re.compile(rf"({slash.join(steps)}{slash})(?!{REMOVED})[^\s/\\?#&\"'<>]+", re.IGNORECASE)
 
 
 def _patterns(names: Iterable[str]) -> Iterable[re.Pattern[str]]:

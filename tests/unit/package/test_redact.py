@@ -14,7 +14,14 @@ from coursekeep import ALWAYS, Redaction
 from coursekeep_daemon.package.redact import REMOVED, Redactor, Removal
 
 SECRET = "S3cr3tS3cr3t"
-REDACTOR = Redactor((*ALWAYS, Redaction(name="canvas", reason="", keys=frozenset({"lti_guid"}))))
+REDACTOR = Redactor(
+    (
+        *ALWAYS,
+        Redaction(
+            name="canvas", reason="", keys=frozenset({"lti_guid"}), paths=frozenset({"key.php", "rss/file.php/*"})
+        ),
+    )
+)
 
 PLAIN = st.recursive(
     st.none()
@@ -95,3 +102,16 @@ def test_redacting_twice_changes_and_counts_nothing_more(value: Any) -> None:
     once, _ = redact({"value": value, "url": f"https://x/?access_token={SECRET}"})
 
     assert redact(once) == (once, [])
+
+
+@pytest.mark.parametrize("before", ["key.php/", "key.php\\/", "rss/file.php/12/"])
+@pytest.mark.parametrize("after", ["", "/7/x/a.png", '\\" and more', "<br>", "?a=1"])
+def test_a_segment_after_a_path_is_removed(before: str, after: str) -> None:
+    """A key that stands in the path of an address is replaced, and nothing around it; once is enough."""
+    text = f"see https://lms.example.edu/{before}{{}}{after}"
+
+    found, removed = redact(text.replace("{}", SECRET))
+
+    assert found == text.replace("{}", REMOVED)
+    assert [what for _, what, _ in removed] == ["paths"]
+    assert redact(found) == (found, [])

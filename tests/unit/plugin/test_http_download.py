@@ -386,3 +386,49 @@ def test_cancelled_download_frees_its_place(server):
             return (await client.get("/x")).body
 
     assert run(main()) == {"id": 1}
+
+
+class Posting(BearerDialect):
+    """An LMS that takes its token as a form field, and refuses files with status 200."""
+
+    def file_form(self):
+        return {"token": TOKEN}
+
+    def file_error(self, response, where):
+        return NoAccess("refused", where=where) if b"refused" in response.content[:20] else None
+
+
+def test_credentials_may_be_a_form_field(server):
+    """A dialect with a form makes downloads POSTs with the credentials in the body; without credentials it is a GET."""
+    server.on("/files/7", answer(b"data"))
+
+    assert fetch(server, dialect=Posting(SecretStr(TOKEN)))[1] == [b"data"]
+    assert fetch(server, dialect=Posting(SecretStr(TOKEN)), auth=FileAuth.NONE)[1] == [b"data"]
+    assert [(seen.method, TOKEN in seen.body) for seen in server.requests] == [("POST", True), ("GET", False)]
+
+
+def test_a_form_goes_to_the_own_origin_only(server, storage):
+    """A redirect to another host is followed without the form."""
+    storage.on("/files/9", answer(b"data"))
+    server.on("/files/7", redirect(f"{storage.url}/files/9"))
+
+    assert fetch(server, dialect=Posting(SecretStr(TOKEN)))[1] == [b"data"]
+    assert [(seen.method, seen.body) for seen in storage.requests] == [("GET", "")]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_a_refusal_with_status_200_is_told_by_the_dialect(server, kind):
+    """JSON and HTML are shown to the dialect, which may say that they are no file; others are files."""
+    server.on("/files/7", answer(b"refused", content_type=kind))
+    server.on("/files/8", answer(b"refused", content_type="application/pdf"))
+
+    with pytest.raises(NoAccess):
+        fetch(server, dialect=Posting(SecretStr(TOKEN)))
+    assert fetch(server, "/files/8", dialect=Posting(SecretStr(TOKEN)))[1] == [b"refused"]
+
+
+def test_a_doubtful_file_is_whole(server):
+    """What the dialect was shown comes to the reader once more, and the rest after it."""
+    server.on("/files/7", answer(BYTES * 5, content_type="application/json"))
+
+    assert b"".join(fetch(server, dialect=Posting(SecretStr(TOKEN)))[1]) == BYTES * 5

@@ -26,11 +26,12 @@ def _known() -> KnownCourses:
 
 
 def test_registered_like_a_stranger() -> None:
-    """The built-in connector and all five sources are registered by hooks, each with a name of its own."""
+    """The built-in connectors and all five sources are registered by hooks, each with a name of its own."""
     sources = {source.name for source in coursekeep_connectors.register_course_sources()}
 
     assert sources == {"terms", "csv", "ids", "search", "end_date"}
-    assert [connector.name for connector in coursekeep_connectors.register_connectors()] == ["canvas"]
+    connectors = {connector.name for connector in coursekeep_connectors.register_connectors()}
+    assert connectors == {"canvas", "moodle", "oneroster", "packages"}
 
 
 def test_ids_in_order_with_what_became_of_each() -> None:
