@@ -169,7 +169,7 @@ def test_runs_are_filtered_and_paged(house: BrowserHouse, visit: Visit, javascri
     expect(rows.filter(has_text=f"Run {failing}")).to_have_count(1)
     expect(rows.locator(".badge").filter(has_not_text="Completed with errors")).to_have_count(0)
     expect(visitor.page.get_by_label("Status", exact=True)).to_have_value("completed_with_errors")
-    visitor.page.get_by_label("From").fill((datetime.now(UTC) + timedelta(days=2)).date().isoformat())
+    visitor.page.get_by_label("From", exact=True).fill((datetime.now(UTC) + timedelta(days=2)).date().isoformat())
     visitor.press("Filter")
     visitor.sees("No run fits this filter.")
     visitor.follow("Show all")
