@@ -43,7 +43,7 @@ records: $(INSTALLED) ## write docs/reference/records.md from the models of the 
 	$(BIN)/python docs/records_page.py > docs/reference/records.md
 
 screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
-	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py -k picture
+	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py
 
 lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
 	$(UV) lock --upgrade

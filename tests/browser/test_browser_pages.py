@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fakes.browser_house import BrowserHouse, Visitor
 from fakes.browser_pages import PAGES, PageCase, tell
+from playwright.sync_api import Page
 
 pytestmark = pytest.mark.xdist_group("browser-pages")
 
@@ -69,54 +70,52 @@ def _looking(house: BrowserHouse, told: Any, case: PageCase, **options: Any) -> 
 
 
 @every_page
-def test_pages_are_accessible(looking: Look, case: PageCase) -> None:
-    """axe-core finds no breach of WCAG 2.2 AA or of its best practices, in either theme."""
-    found = []
-    with looking(case) as visitor:
-        for theme in ("light", "dark"):
-            visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            results = Axe().run(visitor.page, options={"runOnly": {"type": "tag", "values": RULES}})
-            found += [
-                f"{theme}: {rule['id']} at {node['target']}: {rule['help']}\n{node['failureSummary']}"
-                for rule in results.response["violations"]
-                for node in rule["nodes"]
-            ]
+def test_every_page_is_for_everybody(looking: Look, case: PageCase, tmp_path: Path) -> None:
+    """A page has a picture, is accessible in both themes, fits a phone, and says the same without JavaScript.
 
-    assert not found, "\n\n".join(found)
+    One test, since opening a page takes longer than looking at it.
+    """
+    with looking(case, color_scheme="light", viewport=PICTURE) as visitor:
+        _take_picture(visitor.page, case, tmp_path)
+        said = _said(visitor.page)
+        barriers = [each for theme in ("light", "dark") for each in _barriers(visitor.page, theme)]
+        too_wide = [each for width in (390, 320) for each in _beyond_the_edge(visitor.page, width)]
+    with looking(case, javascript=False) as visitor:
+        said_without = _said(visitor.page)
 
-
-@every_page
-def test_pages_fit_a_phone(looking: Look, case: PageCase) -> None:
-    """On a narrow screen nothing reaches beyond the page's edge; wide tables scroll within themselves."""
-    with looking(case, viewport={"width": 390, "height": 780}) as visitor:
-        for width in (390, 320):
-            visitor.page.set_viewport_size({"width": width, "height": 780})
-            assert visitor.page.evaluate(_BEYOND_THE_EDGE) == [], f"at {width} pixels"
+    assert not barriers, "\n\n".join(barriers)
+    assert too_wide == []
+    assert said_without == said
+    assert not case.pictured or (IMAGES / f"{case.name}.png").is_file(), "make screenshots, and commit docs/images"
 
 
-@every_page
-def test_pages_say_the_same_without_javascript(looking: Look, case: PageCase) -> None:
-    """Without JavaScript a page has the same headings, links and buttons; and the script breaks no policy."""
-    shown = []
-    for javascript in (True, False):
-        with looking(case, javascript=javascript) as visitor:
-            parts = visitor.page.locator("h1, h2, h3, main a, main button")
-            shown.append(parts.all_inner_texts())
-
-    assert shown[0] == shown[1]
-
-
-@every_page
-def test_every_page_has_a_picture(looking: Look, case: PageCase, tmp_path: Path) -> None:
-    """The documentation has a picture of each page; `make screenshots` makes them anew."""
+def _take_picture(page: Page, case: PageCase, tmp_path: Path) -> None:
+    """Take the picture of a page: for the documentation where `make screenshots` asks for it, else for nobody."""
     folder = Path(PICTURES_TO) if PICTURES_TO and case.pictured else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / f"{case.name}.png"
-    with looking(case, color_scheme="light", viewport=PICTURE) as visitor:
-        visitor.page.screenshot(path=picture)
+    page.screenshot(path=folder / f"{case.name}.png")
 
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert not case.pictured or (IMAGES / f"{case.name}.png").is_file(), "make screenshots, and commit docs/images"
+
+def _said(page: Page) -> list[str]:
+    """Return the headings, links and buttons of a page."""
+    return page.locator("h1, h2, h3, main a, main button").all_inner_texts()
+
+
+def _barriers(page: Page, theme: Literal["light", "dark"]) -> list[str]:
+    """Return the breaches of WCAG 2.2 AA and of axe-core's best practices, with what to do."""
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    results = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
+    return [
+        f"{theme}: {rule['id']} at {node['target']}: {rule['help']}\n{node['failureSummary']}"
+        for rule in results.response["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def _beyond_the_edge(page: Page, width: int) -> list[str]:
+    """Return what reaches beyond the page's edge on a narrow screen; wide tables scroll within themselves."""
+    page.set_viewport_size({"width": width, "height": 780})
+    return [f"at {width} pixels: {each}" for each in page.evaluate(_BEYOND_THE_EDGE)]
 
 
 def test_no_picture_is_left_over() -> None:

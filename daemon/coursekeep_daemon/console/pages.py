@@ -23,7 +23,7 @@ from markupsafe import Markup
 from coursekeep_daemon.api.state import service_of
 from coursekeep_daemon.console import words
 from coursekeep_daemon.console.moments import show_clock, show_day, show_moment, span_words, zone_of
-from coursekeep_daemon.console.security import secure
+from coursekeep_daemon.console.security import by_script, secure
 
 __all__ = ["CONSOLE_HEADERS", "ITEMS_PER_PAGE", "THEMES", "THEME_COOKIE", "Pages", "page", "see_other", "static_file"]
 
@@ -143,6 +143,9 @@ def _static_files() -> Mapping[str, bytes]:
 
 
 def _read_said(request: Request) -> tuple[str, str] | None:
+    """Return what was said last; to a script nothing, since that would take it from whoever is to be told."""
+    if by_script(request):
+        return None
     try:
         tone, text = json.loads(base64.urlsafe_b64decode(request.cookies.get(_SAID_COOKIE, "")))
     except (binascii.Error, ValueError, TypeError):

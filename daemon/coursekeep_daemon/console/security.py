@@ -31,6 +31,7 @@ __all__ = [
     "Viewer",
     "Visit",
     "address_of",
+    "by_script",
     "drop_session_cookie",
     "form_token",
     "from_elsewhere",
@@ -70,9 +71,7 @@ class Visit(Caller):
 async def visit(request: Request, needed: SecurityScopes) -> Visit:
     """Return who visits; raise `SignInNeeded`, or a problem where the role does not suffice or a form is not ours."""
     service, secret = service_of(request), session_secret(request)
-    # a page that is open reads itself again by a script: that is nobody's use of the session
-    used = request.headers.get("sec-fetch-dest") != "empty"
-    signed_in = None if secret is None else await service.accounts.signed_in(secret, used=used)
+    signed_in = None if secret is None else await service.accounts.signed_in(secret, used=not by_script(request))
     if secret is None or signed_in is None:
         raise SignInNeeded
 
@@ -149,6 +148,12 @@ def from_elsewhere(request: Request) -> bool:
 def address_of(request: Request) -> str:
     """Return the address a request comes from: that of the proxy, unless `daemon.trusted_proxies` names it."""
     return request.client.host if request.client else ""
+
+
+def by_script(request: Request) -> bool:
+    """Tell whether the script of an open page asks, to read the page again: that is nobody's use of the session."""
+    # browsers say the latter only where the connection is safe
+    return "x-read-again" in request.headers or request.headers.get("sec-fetch-dest") == "empty"
 
 
 def local_path(path: str | None) -> str:

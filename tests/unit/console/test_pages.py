@@ -220,3 +220,19 @@ def test_a_page_that_reads_itself_again_does_not_keep_its_session_from_growing_i
         assert noted == [False, True]
 
     in_console(test)
+
+
+def test_what_was_said_waits_for_a_person() -> None:
+    """A page that reads itself again while a form is being answered does not take the form's message away."""
+
+    async def test(house: ConsoleHouse) -> None:
+        browser = await house.signed_in("operator")
+        await browser.post("/pause")
+        by_script = await browser.client.get("/", headers={"Sec-Fetch-Dest": "empty"})
+        by_hand = await browser.client.get("/", headers={"Sec-Fetch-Dest": "document"})
+        again = await browser.client.get("/", headers={"Sec-Fetch-Dest": "document"})
+
+        told = "All imports are paused. What is being archived finishes."
+        assert [told in each.text for each in (by_script, by_hand, again)] == [False, True, False]
+
+    in_console(test)

@@ -14,6 +14,7 @@ function keepZone() {
 let reading = false;
 let again = false;
 let pausedUntil = 0;
+let leavingUntil = 0; // a form is on its way: its answer is the next page, and nothing may come between
 
 function wantRefresh() {
   if (reading) { again = true; return; }
@@ -26,7 +27,9 @@ async function refresh() {
   reading = true;
   again = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const headers = { Accept: "text/html", "X-Read-Again": "yes" };
+    const answer = await fetch(location.href, { headers, credentials: "same-origin" });
+    if (Date.now() < leavingUntil) return;
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
     if (answer.ok) replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
@@ -91,6 +94,7 @@ function listen() {
     document.body.dataset.connected = "no";
     if (live) live.textContent = "Connection lost; trying again";
   });
+  document.addEventListener("submit", () => { leavingUntil = Date.now() + 30000; });
   window.addEventListener("pagehide", () => source.close());
 }
 
