@@ -22,7 +22,7 @@ STREAMS = 200
 EXTRA = {"integrations.main": "max_concurrency = 32", "engine": "concurrency = 8"}
 
 
-def measure_streams(rounds: int = 3) -> list[Measurement]:
+def measure_streams(rounds: int = 5) -> list[Measurement]:
     """Measure archiving all ended courses of the campus, in turns with and without streams; best of `rounds` each.
 
     Each time by a new daemon into an empty archive, so that each does the same.

@@ -30,11 +30,12 @@ KEPT = 10_000
 RECHECK = 60.0
 #: events in one read, and in one piece of a stream
 _BATCH = 500
-#: seconds of rest for each listener after they were woken. Waking one costs about 0.16 ms of the processor, so that
-#: streams take a twentieth of it at most, however much happens; events that come meanwhile are sent together.
-_REST = 0.004
+#: seconds of rest for each listener after they were woken. Waking one costs about 0.16 ms of the processor here, and as
+#: much where it listens, so that streams take few hundredths of it, however much happens; events that come meanwhile
+#: are sent together.
+_REST = 0.008
 #: the longest rest, in seconds: how late an event can be
-_LONGEST_REST = 1.0
+_LONGEST_REST = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
