@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -189,11 +190,11 @@ def _limits(name: str, address: str) -> list[AttemptLimit]:
     so that nobody can keep a person out of the place the person works at.
     """
     key, place = name.casefold(), _place(address)
-    loose = {"first_wait": 5 * _SECOND, "longest_wait": 60 * _SECOND, "for_known": False}
+    loose = partial(AttemptLimit, first_wait=5 * _SECOND, longest_wait=60 * _SECOND, for_known=False)
     return [
         AttemptLimit(key=f"both {place} {key}", free=5, first_wait=15 * _SECOND, longest_wait=300 * _SECOND),
-        AttemptLimit(key=f"name {key}", free=30, **loose),  # type: ignore[arg-type]  # a table of both types
-        AttemptLimit(key=f"address {place}", free=50, **loose),  # type: ignore[arg-type]
+        loose(key=f"name {key}", free=30),
+        loose(key=f"address {place}", free=50),
     ]
 
 

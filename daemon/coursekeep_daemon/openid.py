@@ -18,9 +18,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 import structlog
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri  # type: ignore[import-untyped]
-from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
-from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -233,7 +233,8 @@ class OpenId:
         }
         params = {"nonce": nonce, "client_id": self._settings.client_id}
         try:
-            found = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS)  # type: ignore[arg-type]
+            known = KeySet.import_key_set(keys)  # type: ignore[arg-type]  # as answered: it judges the shape itself
+            found = jwt.decode(token, known, algorithms=list(_ALGORITHMS))
             claims = CodeIDToken(found.claims, found.header, options, params)
             claims.validate(now=int(self._clock()), leeway=_LEEWAY)
         except (JoseError, ValueError, TypeError, KeyError) as error:
@@ -246,6 +247,8 @@ class OpenId:
         issuer, subject = self._settings.issuer, str(claims["sub"])
         known = await self._store.user_of_subject(issuer, subject)
         if role is None:
+            if known is not None:  # who lost every role at the provider is not left signed in elsewhere
+                await self._store.end_sessions(known.id)
             raise NotAllowedIn("Your account has no role in Coursekeep. Ask whoever administers it.")
         if known is None:
             return await self._add(self._name(claims), role, issuer, subject)

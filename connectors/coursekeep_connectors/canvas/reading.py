@@ -7,21 +7,14 @@ LMS denies or garbles into gaps. Memory holds ids, never contents.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from coursekeep import (
-    MODELS,
-    ConnectorError,
     Course,
-    Expected,
     Gap,
-    GapReason,
     Kind,
     LmsClient,
     MalformedAnswer,
@@ -35,6 +28,7 @@ from coursekeep import (
 )
 from coursekeep_connectors.canvas.settings import CanvasSettings
 from coursekeep_connectors.canvas.values import Json, text
+from coursekeep_connectors.tally import Parts, Tally, id_of, reason_of
 
 __all__ = ["MOST", "Mapper", "Params", "Parts", "Reading", "Space"]
 
@@ -43,19 +37,6 @@ MOST = ("per_page", "100")
 
 Params = Sequence[tuple[str, str]]
 Mapper = Callable[[Json], Record]
-#: a stream of parts that can be closed before its end
-Parts = AsyncGenerator[Part, None]
-
-#: what a mapper raises when Canvas's object is not what it should be
-_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
-
-#: what each error means for the part it happened in
-_REASONS: tuple[tuple[type[ConnectorError], GapReason], ...] = (
-    (Unavailable, GapReason.NOT_OFFERED),
-    (NoAccess, GapReason.NO_ACCESS),
-    (NotFound, GapReason.NOT_FOUND),
-    (MalformedAnswer, GapReason.MALFORMED),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,10 +52,11 @@ class Space:
         return name if self.group_id is None else f"group_{name}"
 
 
-class Reading:
+class Reading(Tally):
     """One export of one course in progress."""
 
     def __init__(self, client: LmsClient, course: Course, settings: CanvasSettings, retry: RetryPolicy) -> None:
+        super().__init__()
         self.client = client
         self.course = course
         self.settings = settings
@@ -91,19 +73,8 @@ class Reading:
         self.page_ids: dict[str, str] = {}
         #: people met in other places than the list of users, with what was said about them there
         self.referred: dict[str, Json] = {}
-        self._expected: Counter[tuple[Kind, str]] = Counter()
-        self._numbers: Counter[str] = Counter()
 
     # -- counting
-
-    def expect(self, kind: Kind, count: int = 1, basis: str = "listed") -> None:
-        """Count what the LMS says there is; zero says that a list was read and was empty."""
-        self._expected[kind, basis] += count
-
-    def expected(self) -> Iterator[Expected]:
-        """Yield the counts, at the end."""
-        for (kind, basis), count in sorted(self._expected.items()):
-            yield Expected(kind=kind, count=count, basis=basis)
 
     def refer(self, person_id: object, **said: object) -> None:
         """Note that a person has to do with the course; the first that says a name is kept."""
@@ -116,12 +87,6 @@ class Reading:
                 known[key] = value
 
     # -- reading
-
-    def raw(self, endpoint: str, body: Any, *, of: str | None = None) -> RawPage:
-        """Make a raw page. `of` names the object that the answer belongs to where the answer itself does not say."""
-        self._numbers[endpoint] += 1
-        wrapped = body if of is None else {"id": of, "answer": body}
-        return RawPage(endpoint=endpoint, number=self._numbers[endpoint], body=wrapped)
 
     async def pages(
         self,
@@ -154,14 +119,7 @@ class Reading:
 
     def mapped(self, kind: Kind, item: Json, mapper: Mapper, *, basis: str = "listed") -> Iterator[Part]:
         """Map one object to its record, or to a gap where it makes no sense; counts it as expected."""
-        self.expect(kind, 1, basis)
-        try:
-            record = mapper(item)
-            MODELS[kind].model_validate({"id": record.id, **record.data})
-        except _NONSENSE as error:
-            yield Gap(kind=kind, reason=GapReason.MALFORMED, id=_id_of(item), detail=_nonsense(error))
-        else:
-            yield record
+        yield self.record_or_gap(kind, item, mapper, basis=basis)
 
     async def listed(
         self, kind: Kind, url: str, mapper: Mapper, *, endpoint: str, params: Params = (), key: str | None = None
@@ -195,7 +153,7 @@ class Reading:
                 return
             if isinstance(error, NotFound) and of is None:
                 await self.confirm()
-            reason = next(reason for kind_of, reason in _REASONS if isinstance(error, kind_of))
+            reason = reason_of(error)
             for kind in kinds:
                 yield Gap(kind=kind, reason=reason, id=of, detail=str(error), count=count)
 
@@ -210,23 +168,10 @@ class Reading:
 
 
 def _fresh(item: Mapping[str, Any], seen: set[str]) -> bool:
-    key = _id_of(item)
+    key = id_of(item)
     if key is None:
         return True
     if key in seen:
         return False
     seen.add(key)
     return True
-
-
-def _id_of(item: Mapping[str, Any]) -> str | None:
-    value = item.get("id")
-    return None if value is None else str(value)
-
-
-def _nonsense(error: Exception) -> str:
-    """Say what is wrong with an object without repeating its contents, which may be personal."""
-    if isinstance(error, ValidationError):
-        lines = error.errors(include_input=False, include_url=False, include_context=False)
-        return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in lines)[:500]
-    return f"{type(error).__name__}: {error}" if isinstance(error, TypeError | KeyError) else str(error)[:500]

@@ -7,18 +7,12 @@ denies, lacks or garbles into gaps. Memory holds ids, never contents.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from pydantic import ValidationError
-
 from coursekeep import (
-    MODELS,
-    ConnectorError,
     Course,
-    Expected,
     Gap,
     GapReason,
     Kind,
@@ -26,7 +20,6 @@ from coursekeep import (
     NoAccess,
     NotFound,
     Part,
-    RawPage,
     Record,
     Unavailable,
 )
@@ -34,31 +27,20 @@ from coursekeep_connectors.moodle.calls import Calls
 from coursekeep_connectors.moodle.files import addresses_in, file_of, id_of_address
 from coursekeep_connectors.moodle.settings import MoodleSettings
 from coursekeep_connectors.moodle.values import Json, objects, person, text
+from coursekeep_connectors.tally import Parts, Tally, reason_of
 
 __all__ = ["Mapper", "Parts", "Reading", "reason_of"]
 
 Mapper = Callable[[Json], Record]
-#: a stream of parts that can be closed before its end
-Parts = AsyncGenerator[Part, None]
-
-#: what a mapper raises when Moodle's object is not what it should be
-_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
-
-#: what each error means for the part it happened in
-_REASONS: tuple[tuple[type[ConnectorError], GapReason], ...] = (
-    (Unavailable, GapReason.NOT_OFFERED),
-    (NoAccess, GapReason.NO_ACCESS),
-    (NotFound, GapReason.NOT_FOUND),
-    (MalformedAnswer, GapReason.MALFORMED),
-)
 #: warnings by which Moodle says that somebody may not see something
 _REFUSALS = frozenset({"1", "2", "nopermissions", "cannotaccess", "notviewable"})
 
 
-class Reading:
+class Reading(Tally):
     """One export of one course in progress."""
 
     def __init__(self, calls: Calls, course: Course, settings: MoodleSettings) -> None:
+        super().__init__()
         self.calls = calls
         self.course = course
         self.settings = settings
@@ -70,19 +52,8 @@ class Reading:
         self.files: set[str] = set()
         #: people met in other places than the list of the enrolled, with what was said about them there
         self.referred: dict[str, Json] = {}
-        self._expected: Counter[tuple[Kind, str]] = Counter()
-        self._numbers: Counter[str] = Counter()
 
     # -- counting
-
-    def expect(self, kind: Kind, count: int = 1, basis: str = "listed") -> None:
-        """Count what the LMS says there is; zero says that a list was read and was empty."""
-        self._expected[kind, basis] += count
-
-    def expected(self) -> Iterator[Expected]:
-        """Yield the counts, at the end."""
-        for (kind, basis), count in sorted(self._expected.items()):
-            yield Expected(kind=kind, count=count, basis=basis)
 
     def refer(self, person_id: object, name: object = None) -> str | None:
         """Note that a person has to do with the course, and return the id; the first that says a name is kept."""
@@ -117,12 +88,6 @@ class Reading:
         except TypeError as error:
             raise MalformedAnswer(str(error), where=function) from error
 
-    def raw(self, endpoint: str, body: Any, *, of: str | None = None) -> RawPage:
-        """Make a raw page. `of` names the object that the answer belongs to where the answer itself does not say."""
-        self._numbers[endpoint] += 1
-        wrapped = body if of is None else {"id": of, "answer": body}
-        return RawPage(endpoint=endpoint, number=self._numbers[endpoint], body=wrapped)
-
     def warned(self, body: Mapping[str, Any], kind: Kind, *, usual: frozenset[str] = frozenset()) -> Iterator[Part]:
         """Yield a gap for every warning: Moodle warns where it leaves something out. `usual` ones mean nothing."""
         for warning in objects(body.get("warnings")):
@@ -143,15 +108,10 @@ class Reading:
 
         Files that the record's texts point to are handed out with it.
         """
-        self.expect(kind, 1, basis)
-        try:
-            record = mapper(item)
-            MODELS[kind].model_validate({"id": record.id, **record.data})
-        except _NONSENSE as error:
-            yield Gap(kind=kind, reason=GapReason.MALFORMED, id=of or _id_of(item), detail=_nonsense(error))
-        else:
-            yield record
-            yield from self._linked(kind, record.data)
+        part = self.record_or_gap(kind, item, mapper, of=of, basis=basis)
+        yield part
+        if isinstance(part, Record):
+            yield from self._linked(kind, part.data)
 
     # -- files
 
@@ -218,21 +178,3 @@ class Reading:
             raise NotFound("the course vanished while it was being read", where=error.where) from error
         except (NoAccess, MalformedAnswer, Unavailable):
             return
-
-
-def reason_of(error: ConnectorError) -> GapReason:
-    """Return what an error means for the part that it happened in."""
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), GapReason.MALFORMED)
-
-
-def _id_of(item: Mapping[str, Any]) -> str | None:
-    value = item.get("id")
-    return None if value is None else str(value)
-
-
-def _nonsense(error: Exception) -> str:
-    """Say what is wrong with an object without repeating its contents, which may be personal."""
-    if isinstance(error, ValidationError):
-        lines = error.errors(include_input=False, include_url=False, include_context=False)
-        return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in lines)[:500]
-    return f"{type(error).__name__}: {error}" if isinstance(error, TypeError | KeyError) else str(error)[:500]

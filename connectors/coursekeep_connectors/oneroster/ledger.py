@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -11,8 +10,6 @@ from pydantic import ValidationError
 
 from coursekeep import (
     MODELS,
-    ConnectorError,
-    Expected,
     Gap,
     GapReason,
     Kind,
@@ -27,40 +24,26 @@ from coursekeep import (
 from coursekeep_connectors.oneroster.mapping import Doubts, Mapper
 from coursekeep_connectors.oneroster.roster import Item
 from coursekeep_connectors.oneroster.secrets import without_secrets
+from coursekeep_connectors.tally import NONSENSE, Parts, Tally, reason_of, wrong_fields
 
 __all__ = ["Ledger", "Parts", "reason_of"]
 
-Parts = AsyncGenerator[Part, None]
 
-_NONSENSE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-
-
-class Ledger:
+class Ledger(Tally):
     """Counts, numbers and judges the parts of an export. Memory holds ids and digests, never contents."""
 
     def __init__(self) -> None:
-        self._expected: Counter[tuple[Kind, str]] = Counter()
-        self._numbers: Counter[str] = Counter()
+        super().__init__()
         #: what was kept under each id, as a digest
         self._kept: dict[tuple[Kind, str], int] = {}
-
-    def expect(self, kind: Kind, count: int, basis: str = "listed") -> None:
-        """Count what the source says there is; zero says that a list was read, and was empty."""
-        self._expected[kind, basis] += count
-
-    def expected(self) -> Iterator[Expected]:
-        """Yield the counts, at the end."""
-        for (kind, basis), count in sorted(self._expected.items()):
-            yield Expected(kind=kind, count=count, basis=basis)
 
     def captured(self, kind: Kind) -> list[str]:
         """Return the ids of the records of a kind so far."""
         return [id_ for of, id_ in self._kept if of is kind]
 
-    def raw(self, endpoint: str, body: Any) -> RawPage:
+    def raw(self, endpoint: str, body: Any, *, of: str | None = None) -> RawPage:
         """Make a raw page without passwords."""
-        self._numbers[endpoint] += 1
-        return RawPage(endpoint=endpoint, number=self._numbers[endpoint], body=without_secrets(body))
+        return super().raw(endpoint, without_secrets(body), of=of)
 
     def mapped(self, kind: Kind, item: Item, mapper: Mapper, basis: str = "listed") -> Iterator[Part]:
         """Map one object to its record, or to a gap where it makes no sense; counts it as expected.
@@ -73,7 +56,7 @@ class Ledger:
             data = without_secrets(dict(record.data))
             record = Record(kind=kind, id=record.id, data=data)
             MODELS[kind].model_validate({"id": record.id, **data})
-        except _NONSENSE as error:
+        except NONSENSE as error:
             self.expect(kind, 1, basis)
             detail = f"{_nonsense(error)} ({item.where})"
             yield Gap(kind=kind, reason=GapReason.MALFORMED, id=_id_of(item), detail=detail)
@@ -96,26 +79,20 @@ class Ledger:
     async def guarded(self, parts: Parts, *kinds: Kind) -> Parts:
         """Yield the parts; what the source denies or garbles becomes a gap of each kind, and the rest goes on.
 
-        A collection that the source does not offer is nothing that is missing. Credentials and outages are not caught.
+        A collection that the source does not offer is nothing that is missing; one that ends so in the middle is cut
+        off. Credentials and outages are not caught.
         """
+        begun = False
         try:
             async with aclosing(parts) as stream:
                 async for part in stream:
+                    begun = True
                     yield part
-        except Unavailable:
-            return
-        except (NoAccess, NotFound, MalformedAnswer) as error:
+        except (Unavailable, NoAccess, NotFound, MalformedAnswer) as error:
+            if isinstance(error, Unavailable) and not begun:
+                return
             for kind in kinds:
                 yield Gap(kind=kind, reason=reason_of(error), detail=str(error), count=None)
-
-
-def reason_of(error: ConnectorError) -> GapReason:
-    """Return what an error means for the part that it happened in."""
-    if isinstance(error, NoAccess):
-        return GapReason.NO_ACCESS
-    if isinstance(error, NotFound):
-        return GapReason.NOT_FOUND
-    return GapReason.NOT_OFFERED if isinstance(error, Unavailable) else GapReason.MALFORMED
 
 
 def _id_of(item: Item) -> str | None:
@@ -126,8 +103,7 @@ def _id_of(item: Item) -> str | None:
 def _nonsense(error: Exception) -> str:
     """Say what is wrong with an object without repeating its contents, which may be personal."""
     if isinstance(error, ValidationError):
-        lines: list[Mapping[str, Any]] = [*error.errors(include_input=False, include_url=False, include_context=False)]
-        return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in lines)[:500]
+        return wrong_fields(error)
     return type(error).__name__ if isinstance(error, KeyError | AttributeError) else _plain(error)
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
 from collections import deque
-from types import TracebackType
-from typing import Self
-
-from aiohttp import web
+from collections.abc import Sequence
 
 from coursekeep_campus.change import change_grade
 from coursekeep_campus.content import Doc
@@ -17,12 +12,13 @@ from coursekeep_campus.faults import Faults
 from coursekeep_campus.hosts import CanvasHost, FilesHost
 from coursekeep_campus.model import Campus, Known
 from coursekeep_campus.state import Options, Seen, State
+from coursekeep_campus.threaded import Handler, ThreadedServer, listener
 from coursekeep_campus.throttle import Throttle
 
 __all__ = ["CampusServer"]
 
 
-class CampusServer:
+class CampusServer(ThreadedServer):
     """Serves a campus while the context is open.
 
     ``with CampusServer(generated()) as server: ...`` Works from synchronous and asynchronous code alike.
@@ -48,10 +44,6 @@ class CampusServer:
         self.url = ""
         self.files_url = ""
         self._host, self._ports = host, (port, files_port)
-        self._sockets: list[socket.socket] = []
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -84,45 +76,11 @@ class CampusServer:
         self.state.directory.build()
         self.state.version += 1
 
-    def start(self) -> None:
-        """Listen, and serve from a thread."""
-        self._sockets = [socket.create_server((self._host, port), backlog=1024) for port in self._ports]
-        self.url, self.files_url = (f"http://{self._host}:{s.getsockname()[1]}" for s in self._sockets)
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), name="campus", daemon=True)
-        self._thread.start()
-        ready.wait()
+    def _listen(self) -> Sequence[socket.socket]:
+        opened = [listener(self._host, port) for port in self._ports]
+        self.url, self.files_url = (address for _, address in opened)
+        return [sock for sock, _ in opened]
 
-    def stop(self) -> None:
-        """Stop serving and wait for the thread. Requests under way are cut."""
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join()
-        self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def _serve(self, ready: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    def _handlers(self) -> Sequence[Handler]:
         canvas = CanvasHost(self.state, self.faults, files_url=self.files_url)
-        files = FilesHost(self.state, self.faults)
-        runners = []
-        for handler, sock in zip((canvas.handle, files.handle), self._sockets, strict=True):
-            server = web.Server(handler, handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
-            runner = web.ServerRunner(server, shutdown_timeout=0.0)
-            await runner.setup()
-            await web.SockSite(runner, sock, backlog=1024).start()
-            runners.append(runner)
-        ready.set()
-        await self._stop.wait()
-        for runner in runners:
-            await runner.cleanup()
+        return [canvas.handle, FilesHost(self.state, self.faults).handle]

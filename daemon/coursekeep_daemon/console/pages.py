@@ -131,6 +131,7 @@ def static_file(name: str) -> tuple[bytes, str] | None:
     return None if content is None else (content, _TYPES[ending])
 
 
+@cache
 def static_address(name: str) -> str:
     """Return the address of a static file; it changes with the content, so that browsers may keep it for good."""
     return f"/static/{name}?v={hashlib.sha256(_static_files()[name]).hexdigest()[:12]}"

@@ -119,7 +119,8 @@ def _check_form(found: Visit) -> None:
     if found.request.method in _SAFE:
         return
     sent = found.form.get("form_token", "")
-    if from_elsewhere(found.request) or not isinstance(sent, str) or not hmac.compare_digest(sent, found.form_token):
+    fits = isinstance(sent, str) and hmac.compare_digest(sent.encode(), found.form_token.encode())
+    if from_elsewhere(found.request) or not fits:
         raise Problem(
             403,
             "forbidden",

@@ -97,6 +97,22 @@ def test_nobody_without_a_role_gets_in() -> None:
     _test(test, {Role.OPERATOR: ("archive",)})
 
 
+def test_who_lost_every_role_is_signed_out_everywhere() -> None:
+    """A sign-in that the claim allows no longer ends the sessions that it allowed before."""
+
+    async def test(house: ConsoleHouse, provider: OidcProvider) -> None:
+        provider.claims |= {"groups": ["archive"]}
+        before, _ = await _sign_in(house)
+        inside = await before.get("/account")
+        provider.claims |= {"groups": ["elsewhere"]}
+        await _sign_in(house)
+        after = await before.get("/account")
+
+        assert (inside.status_code, after.status_code) == (200, 303)
+
+    _test(test, {Role.OPERATOR: ("archive",)})
+
+
 def test_a_local_user_is_never_taken_over() -> None:
     """A provider's account with the name of a local user is refused with who to ask; the local user stays as it is."""
 

@@ -6,10 +6,9 @@ import asyncio
 import hashlib
 import json
 import socket
-import threading
 from collections import Counter, deque
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
@@ -23,6 +22,7 @@ from coursekeep_campus.moodle.call import Call, Caller, Function, Options
 from coursekeep_campus.moodle.errors import WsError, access, missing
 from coursekeep_campus.moodle.model import ORIGIN, Moodle, StoredFile
 from coursekeep_campus.replies import Reply
+from coursekeep_campus.threaded import Handler, ThreadedServer, listener
 
 __all__ = ["MoodleServer"]
 
@@ -47,7 +47,7 @@ _REFUSALS = {
 }
 
 
-class MoodleServer:
+class MoodleServer(ThreadedServer):
     """Serves a Moodle campus while the context is open: ``with MoodleServer(moodle_content()) as server: ...``"""
 
     def __init__(self, site: Moodle, *, options: Options | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -62,9 +62,6 @@ class MoodleServer:
         self.tokens = {caller.name: token for token, caller in self._callers.items()}
         self._place = (host, port)
         self._sender = Sender()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
 
     @property
     def token(self) -> str:
@@ -81,43 +78,13 @@ class MoodleServer:
         """Return what there is to know beforehand."""
         return self.site.known
 
-    def start(self) -> None:
-        """Listen, and serve from a thread."""
-        sock = socket.create_server(self._place, backlog=1024)
-        self.url = f"http://{self._place[0]}:{sock.getsockname()[1]}{self.options.path}"
-        ready = threading.Event()
-        serve = lambda: asyncio.run(self._serve(sock, ready))  # noqa: E731
-        self._thread = threading.Thread(target=serve, name="moodle", daemon=True)
-        self._thread.start()
-        ready.wait()
+    def _listen(self) -> Sequence[socket.socket]:
+        sock, address = listener(*self._place)
+        self.url = address + self.options.path
+        return [sock]
 
-    def stop(self) -> None:
-        """Stop serving and wait for the thread."""
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join()
-        self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def _serve(self, sock: socket.socket, ready: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
-        runner = web.ServerRunner(server, shutdown_timeout=0.0)
-        await runner.setup()
-        await web.SockSite(runner, sock, backlog=1024).start()
-        ready.set()
-        await self._stop.wait()
-        await runner.cleanup()
+    def _handlers(self) -> Sequence[Handler]:
+        return [self._handle]
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         form = dict(parse_qsl(await request.text(), keep_blank_values=True)) if request.method == "POST" else {}

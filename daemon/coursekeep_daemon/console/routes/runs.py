@@ -55,8 +55,8 @@ class Moment:
 async def run_page(run_id: int, request: Request, service: Daemon, visit: Viewer) -> Response:
     """Show a run and its items."""
     asked = Filter.of(request, status=ItemStatus)
-    run = await show(service, await known_run(service, run_id))
-    hold = service.holds.hold(await known_run(service, run_id))
+    stored = await known_run(service, run_id)
+    run, hold = await show(service, stored), service.holds.hold(stored)
     with domain_errors():
         part = await service.store.items(run_id, limit=_ITEMS_PER_PAGE, cursor=asked.cursor, **asked.values(visit.zone))
         told = (await service.store.told([run_id])).get(run_id)
