@@ -51,6 +51,8 @@ def _counts(course: MoodleCourse) -> dict[str, int]:
         "posts": sum(len(posts) for one in forums for posts in one.data["posts"].values()),
         "grades": len(course.grades),
         "completions": sum(map(len, course.statuses.values())) + len(course.completions),
+        "outcomes": len(course.competencies),
+        "outcome_results": sum(one["grade"] is not None for ratings in course.ratings.values() for one in ratings),
         "badges": sum(map(len, course.badges.values())),
         "calendar_events": len(course.events),
         "pages": _pages(course),
