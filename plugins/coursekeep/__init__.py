@@ -1,6 +1,7 @@
 """The public API of Coursekeep: what an author of connectors needs, and nothing else."""
 
 from coursekeep.connector import Connector, ConnectorSettings, SettingsModel
+from coursekeep.coverage import Coverage
 from coursekeep.errors import (
     ConnectorError,
     CoursekeepError,
@@ -71,6 +72,7 @@ __all__ = [
     "CourseQuery",
     "CourseSource",
     "CoursekeepError",
+    "Coverage",
     "CredentialsNeeded",
     "Dialect",
     "Download",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from coursekeep.coverage import Coverage
 from coursekeep.http import Download, LmsClient
 from coursekeep.records import Account, CheckStep, Course, CourseQuery, NativeExport, Part, RemoteFile, Term
 from coursekeep.redaction import Redaction
@@ -71,6 +72,8 @@ class Connector(ABC, Generic[S]):
     Settings: ClassVar[type[SettingsModel]] = ConnectorSettings
     #: what never to keep, besides `coursekeep.redaction.ALWAYS`
     redactions: ClassVar[tuple[Redaction, ...]] = ()
+    #: what becomes of every kind of content; more than one where several formats are read
+    coverage: ClassVar[tuple[Coverage, ...]] = ()
 
     def __init__(
         self,

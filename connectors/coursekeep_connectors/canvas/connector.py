@@ -18,6 +18,7 @@ from coursekeep import (
     ConnectorSettings,
     Course,
     CourseQuery,
+    Coverage,
     LmsClient,
     MalformedAnswer,
     NoAccess,
@@ -41,6 +42,7 @@ from coursekeep_connectors.canvas.courses import (
     taken,
     term_of,
 )
+from coursekeep_connectors.canvas.coverage import COVERAGE
 from coursekeep_connectors.canvas.export import read_course
 from coursekeep_connectors.canvas.files import auth_of
 from coursekeep_connectors.canvas.reading import MOST, Reading
@@ -61,6 +63,7 @@ class CanvasConnector(Connector[CanvasSettings]):
     title: ClassVar[str] = "Canvas LMS"
     Settings: ClassVar[type[ConnectorSettings]] = CanvasSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = (COVERAGE,)
 
     def __init__(
         self,
