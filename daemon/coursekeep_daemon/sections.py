@@ -144,7 +144,7 @@ class OidcSettings(_Section):
     @classmethod
     def _reference(cls, value: object) -> object:
         if isinstance(value, dict) and not is_reference(value):
-            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
+            raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
         return value
 
     @model_validator(mode="after")
@@ -221,10 +221,10 @@ class NotificationSettings(_Section):
     """Whom to tell what happened."""
 
     kind: Literal["apprise", "webhook"] = Field("apprise", description="How it is told.")
-    url: SecretStr | dict[Literal["env", "file"], str] = Field(
+    url: SecretStr | dict[Literal["env", "file", "keyring"], str] = Field(
         description="Apprise's address of a service, or the webhook's own. A secret: it may hold a password."
     )
-    secret: SecretStr | dict[Literal["env", "file"], str] | None = Field(
+    secret: SecretStr | dict[Literal["env", "file", "keyring"], str] | None = Field(
         None, description="With `webhook`: what its messages are signed with."
     )
     events: tuple[NotificationKind, ...] = Field((), description="What to tell; empty tells everything.")
@@ -236,7 +236,10 @@ class NotificationSettings(_Section):
         named = is_reference(value) and all(isinstance(each, str) for each in value.values())
         usable = named or isinstance(value, (str, SecretStr))
         if not usable or not value:
-            raise ValueError('a secret is written as { env = "NAME" }, { file = "path" }, or text, and not empty')
+            raise ValueError(
+                'a secret is written as { env = "NAME" }, { file = "path" }, { keyring = "service/user" },'
+                " or text, and not empty"
+            )
         return value
 
     def reference(self, key: Literal["url", "secret"]) -> str | dict[str, str] | None:
