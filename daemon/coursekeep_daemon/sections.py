@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -177,6 +178,15 @@ class IntegrationSettings(BaseModel):
     academic_year_ends: str | None = Field(
         None, description="Last day of academic years, such as 08-31, for schedules that count from their end."
     )
+    expires_on: date | None = Field(None, description="Last day on which the credentials work, as the LMS shows it.")
+    expiry_notice: int = Field(14, ge=0, le=365, description="Days before the end of the credentials at which to tell.")
+
+    @field_validator("expires_on")
+    @classmethod
+    def _countable(cls, value: date | None) -> date | None:
+        if value is not None and not 1970 <= value.year < 9999:
+            raise ValueError("write the day as 2027-01-31")
+        return value
 
     @field_validator("academic_year_ends")
     @classmethod

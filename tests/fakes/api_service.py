@@ -25,6 +25,7 @@ from coursekeep import CheckStep, Course
 from coursekeep_connectors import register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
@@ -99,6 +100,7 @@ class FakeService:
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
         self.version = "0.0"
         self.clock: Any = lambda: datetime.now(UTC)
+        self.expiry = Expiry(self.settings, {}, store, FakeHolds(store, {}, self.clock), self.clock)
         self.system = SystemView(self, in_flight=lambda: 2)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))

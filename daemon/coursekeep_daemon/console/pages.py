@@ -81,6 +81,7 @@ class Pages:
             "completeness_words": words.completeness_words,
             "kind_words": words.kind_words,
             "action_words": words.action_words,
+            "credential_words": words.CREDENTIALS,
             "roles": words.ROLES,
             "sign_ins": words.SIGN_INS,
             "version": version("coursekeep"),
