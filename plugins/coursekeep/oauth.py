@@ -114,7 +114,8 @@ class ClientCredentials:
             form["scope"] = " ".join(self._scopes)
         self._token = None
         asked = self._now()
-        grant = grant_of(*await self._endpoint.ask(form))
+        # Asking for a token twice does no harm, so that a broken connection is no reason to give up.
+        grant = grant_of(*await self._endpoint.ask(form, repeatable=True))
         self._token = grant.token
         self._until = asked + grant.use_for
 

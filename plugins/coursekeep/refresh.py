@@ -146,7 +146,8 @@ class RefreshToken:
         before = loaded or current
         await self._keeper.save(replace(before, renewing_since=self._clock()))
         try:
-            body, where = await self._endpoint.ask(self._form(current))
+            # Whoever needs the access token asks again; by then it is noted that this answer may be lost.
+            body, where = await self._endpoint.ask(self._form(current), repeatable=False)
         except CredentialsNeeded as error:
             await self._keeper.save(before)
             raise _explained(error, current) from error

@@ -102,15 +102,16 @@ class TokenEndpoint:
         #: without a transport from outside, no connection is kept between one question and the next
         self._owns = transport is None
 
-    async def ask(self, form: Mapping[str, str]) -> tuple[Any, str]:
+    async def ask(self, form: Mapping[str, str], *, repeatable: bool) -> tuple[Any, str]:
         """Ask for a token; return the answer's JSON and what the call is named in errors.
 
-        Raises `Refused` where the endpoint gives none, else as `LmsClient.post`. Repeated by the policy: whoever asks
-        again after a broken connection loses nothing, since the answer that was lost cannot be had any more.
+        `repeatable` says whether to ask again, by the policy, once the endpoint may have taken the first question.
+        Raises `Refused` where the endpoint gives none, else as `LmsClient.post`.
         """
         try:
             where = "POST the token endpoint"
-            answer = await self._client.post(self.path, {**form, **self._identity}, repeatable=True, where=where)
+            body = {**form, **self._identity}
+            answer = await self._client.post(self.path, body, repeatable=repeatable, where=where)
         finally:
             if self._owns:
                 await self._client.__aexit__()

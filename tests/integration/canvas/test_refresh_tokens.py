@@ -15,7 +15,7 @@ from fakes.refreshing import flow, renew_in_process
 from fakes.service_bench import Bench
 from pydantic import ValidationError
 
-from coursekeep import NO_RETRY, CredentialsNeeded, RetryLater
+from coursekeep import NO_RETRY, CredentialsNeeded, RetryLater, RetryPolicy
 from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_campus.oauth import OAuth
 from coursekeep_campus.state import Options
@@ -220,6 +220,35 @@ def test_whoever_waits_may_go_and_the_renewal_ends_well(once: CampusServer, tmp_
     found = json.loads(keeper.path.read_text())
     assert found["refresh_token"] == once.state.oauth.refresh_token
     assert found["renewing_since"] is None
+
+
+def test_an_answer_that_is_lost_on_its_way_is_told(once: CampusServer, tmp_path: Path) -> None:
+    """Half an answer costs the token that was in it: the next attempt is refused, and says since when."""
+    once.faults.add(Fault(match="POST /login/oauth2/token", kind="truncated", times=1))
+
+    async def main() -> None:
+        tokens = flow(once.url, once.state.oauth.refresh_token, FileKeeper(tmp_path, "main"))
+        with pytest.raises(RetryLater):
+            await tokens.renew()
+        with pytest.raises(CredentialsNeeded, match=r"a renewal that began at \S+ was cut off"):
+            await tokens.renew()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["reset", "outage", "html", "throttle429"])
+def test_passing_trouble_of_the_endpoint_leaves_no_trace(server: CampusServer, kind: str) -> None:
+    """An endpoint that does not answer at first is asked again by whoever needs the token."""
+    server.faults.add(Fault(match="POST /login/oauth2/token", kind=kind, times=2))
+    settings = CanvasSettings(**of(server, timeout=2.0))
+
+    async def main() -> list[bool]:
+        retry = RetryPolicy(attempts=4, wait=0.01, longest=0.05)
+        async with CanvasConnector(settings, retry=retry) as connector:
+            return [step.ok async for step in connector.check()]
+
+    assert all(asyncio.run(main()))
+    assert (server.state.oauth.given, server.state.oauth.replayed) == (1, 0)
 
 
 def test_a_damaged_file_is_named_and_never_worked_around(once: CampusServer, tmp_path: Path) -> None:
