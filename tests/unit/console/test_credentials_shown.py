@@ -12,6 +12,7 @@ from fakes.cli_process import coursekeep
 from fakes.console_house import ConsoleHouse, in_console
 
 from coursekeep_daemon.expiry import CredentialsEnd, EndBasis, EndState
+from coursekeep_daemon.runs.holds import Hold, HoldLevel
 
 AT = datetime(2027, 2, 1, tzinfo=UTC)
 
@@ -82,5 +83,21 @@ def test_the_command_line_shows_it() -> None:
             done = await coursekeep("system", COURSEKEEP_URL=url, COURSEKEEP_TOKEN=house.tokens["admin"])
         assert "credentials" in done.out
         assert "expiring" in done.out
+
+    in_house(test)
+
+
+def test_a_run_that_waits_for_credentials_says_what_to_do() -> None:
+    """`coursekeep run start` names what holds the new run, and how to go on."""
+
+    async def test(house: ApiHouse) -> None:
+        reason = "the credentials have ended: 2027-01-31 is their last day"
+        house.service.holds.holding = Hold(level=HoldLevel.CREDENTIALS, since=AT, reason=reason)
+        async with served(house) as url:
+            access = {"COURSEKEEP_URL": url, "COURSEKEEP_TOKEN": house.tokens["operate"]}
+            done = await coursekeep("run", "start", "--integration", "main", "--ids", "1", **access)
+        said = " ".join(done.out.split())
+        assert f"It waits: {reason}." in said
+        assert "then run: coursekeep check main" in said
 
     in_house(test)
