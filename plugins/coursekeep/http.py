@@ -136,6 +136,16 @@ class LmsClient:
         """What decides how many requests run at once."""
         return self._exchange.governor
 
+    @property
+    def dialect(self) -> Dialect:
+        """How the LMS speaks."""
+        return self._dialect
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """What requests go over; tests put another one around it."""
+        return self._transport
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -163,7 +173,9 @@ class LmsClient:
         named = where or name_call("POST", address)
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
-        response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        response, body = await persist(
+            self._retry, lambda: self._exchange.ask("POST", address, named, form, repeatable=repeatable), again
+        )
         if response.has_redirect_location:
             response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
