@@ -29,12 +29,12 @@ from coursekeep.dialect import (
     standard_error,
 )
 from coursekeep.download import Download, Downloader
-from coursekeep.errors import RetryLater
+from coursekeep.errors import MalformedAnswer, RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
 from coursekeep.governor import Governor, Turn
 from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
-from coursekeep.retry import RetryPolicy, persist
+from coursekeep.retry import NO_RETRY, RetryPolicy, persist
 from coursekeep.transport import LmsTransport
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class LmsClient:
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
+        self._once = Downloader(self._exchange, NO_RETRY, file_hosts)
 
     @classmethod
     def for_settings(
@@ -209,6 +210,23 @@ class LmsClient:
         http and https), `MalformedAnswer`, and `CredentialsNeeded` where the dialect says so.
         """
         return self._downloader.open(url, auth)
+
+    async def read(self, url: str, *, auth: FileAuth = FileAuth.TOKEN, limit: int) -> bytes:
+        """Download a small file whole, into memory; repeated by the policy also where its stream breaks.
+
+        Raises as `download`, and `MalformedAnswer` where it is longer than `limit` bytes.
+        """
+
+        async def attempt() -> bytes:
+            blocks: list[bytes] = []
+            async with self._once.open(url, auth) as download:
+                async for block in download.chunks:
+                    blocks.append(block)
+                    if sum(map(len, blocks)) > limit:
+                        raise MalformedAnswer(f"the file is longer than {limit} bytes")
+            return b"".join(blocks)
+
+        return await persist(self._retry, attempt, lambda error: isinstance(error, RetryLater))
 
     async def _get(self, url: httpx.URL, where: str) -> tuple[httpx.Response, Any]:
         return await persist(self._retry, lambda: self._exchange.ask("GET", url, where), _worth_repeating)

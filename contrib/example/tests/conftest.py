@@ -1,81 +1,15 @@
-"""Slate itself, as far as the tests need it: an aiohttp server on loopback in a thread."""
+"""Slate itself, as far as the tests need it."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from aiohttp import web
 
-TOKEN = "made-up-slate-token"
-PAGE = 2
-COURSES: list[dict[str, Any]] = [
-    {"id": 1, "name": "Botany", "term": 10, "end": "2026-02-01T00:00:00Z"},
-    {"id": 2, "name": "Optics", "term": 11, "end": None},
-    {"id": 3, "name": "Closed", "term": 10, "end": "2026-02-01T00:00:00Z"},
-]
-LISTS: dict[str, list[dict[str, Any]]] = {
-    "/api/terms": [
-        {"id": 10, "name": "Winter", "end": "2026-02-28T00:00:00Z"},
-        {"id": 11, "name": "Summer", "end": None},
-    ],
-    "/api/courses": COURSES,
-    "/api/courses/1/people": [{"id": n, "name": f"Person {n}", "mail": f"p{n}@example.edu"} for n in range(5)],
-    "/api/courses/1/members": [{"id": n, "person": str(n), "role": "student", "state": "active"} for n in range(5)],
-    "/api/courses/1/pages": [{"id": 7, "title": "Moss", "html": "<p>Moss</p>", "changed": "2026-01-05T10:00:00Z"}],
-    "/api/courses/1/files": [{"id": 4, "name": "moss.txt", "url": "/api/files/4", "size": 4}],
-}
-
-
-async def _answer(request: web.Request) -> web.Response:
-    if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-        return web.json_response({"error": "who are you?"}, status=401)
-    path = request.path
-    if path == "/api/me":
-        return web.json_response({"name": "archive"})
-    if path.startswith("/api/courses/3"):
-        return web.json_response({"error": "closed"}, status=403)
-    if path in LISTS:
-        return _page(request, LISTS[path])
-    found = [course for course in COURSES if path == f"/api/courses/{course['id']}"]
-    return web.json_response(found[0]) if found else web.json_response({"error": "no such thing"}, status=404)
-
-
-def _page(request: web.Request, items: list[dict[str, Any]]) -> web.Response:
-    start = int(request.query.get("from", 0))
-    end = start + PAGE
-    page = [item | {"url": str(request.url.with_path(item["url"]))} if "url" in item else item for item in items]
-    following = str(request.url.update_query({"from": str(end)})) if end < len(items) else None
-    return web.json_response({"items": page[start:end], "next": following})
-
-
-@dataclass(frozen=True)
-class FakeSlate:
-    """Where Slate is, and who may read it."""
-
-    url: str
-    token: str = TOKEN
+from coursekeep_example.conformance import FakeSlate, running_slate
 
 
 @pytest.fixture(scope="module")
 def slate() -> Iterator[FakeSlate]:
     """Serve Slate."""
-    loop = asyncio.new_event_loop()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", _answer)
-    runner = web.AppRunner(app)
-    loop.run_until_complete(runner.setup())
-    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield FakeSlate(f"http://127.0.0.1:{runner.addresses[0][1]}")
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
-        loop.close()
+    yield from running_slate()

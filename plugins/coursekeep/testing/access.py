@@ -32,7 +32,7 @@ _MEANING: dict[Fault, type[ConnectorError] | tuple[type[ConnectorError], ...]] =
 class AccessPromises:
     """What holds of courses that are missing, forbidden, or vanish."""
 
-    positions = 8
+    positions = 5
 
     @promise(Area.ACCESS, Grade.REQUIRED)
     def test_missing_course(self, connector: Connector[Any], known: Known) -> None:

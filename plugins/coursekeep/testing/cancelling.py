@@ -24,7 +24,7 @@ _TURNS = 50
 class CancellationPromises:
     """What holds where an export ends before its end."""
 
-    positions = 8
+    positions = 5
 
     @promise(Area.CANCELLATION, Grade.REQUIRED)
     def test_cancelled_export_leaves_nothing_open(self, connector: Connector[Any], known: Known) -> None:

@@ -24,7 +24,7 @@ class FindingPromises:
     """What holds of `terms()`, `courses()` and `course()`."""
 
     #: at how many requests of one reading faults are tried
-    positions = 8
+    positions = 5
 
     @promise(Area.FINDING, Grade.REQUIRED)
     def test_terms(self, connector: Connector[Any]) -> None:

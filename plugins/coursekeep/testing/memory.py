@@ -27,7 +27,7 @@ _PARTS = (Record, RawPage, RemoteFile, NativeExport)
 class MemoryPromises:
     """What holds of the memory that an export takes."""
 
-    positions = 8
+    positions = 5
 
     @promise(Area.MEMORY, Grade.EXPECTED)
     def test_first_part_comes_early(self, connector: Connector[Any], known: Known) -> None:
@@ -79,7 +79,8 @@ class MemoryPromises:
 
         async def read() -> list[tuple[str, int]]:
             export = await collect(connector, await course_of(connector, known))
-            named = [*[file for file in export.files if file.url][: self.positions], *export.native]
+            files = [file for file in export.files if file.url][: self.positions]
+            named: list[RemoteFile | NativeExport] = [*files, *export.native]
             return [(file.name, await _largest(connector, file)) for file in named]
 
         blocks = run(connector, read)

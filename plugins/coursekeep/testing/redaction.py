@@ -35,7 +35,7 @@ _ELSEWHERE = "http://elsewhere.invalid"
 class RedactionPromises:
     """What holds of secrets."""
 
-    positions = 8
+    positions = 5
 
     @promise(Area.REDACTION, Grade.REQUIRED)
     def test_secrets_are_not_told(self, connector: Connector[Any], known: Known) -> None:

@@ -24,7 +24,7 @@ class TestCanvas(ConnectorContract):
 
     @pytest.fixture
     def connector(self, server: CampusServer) -> Connector[Any]:
-        settings = CanvasSettings(base_url=server.url, token=server.token, export_poll=0.02)
+        settings = CanvasSettings(base_url=server.url, token=server.token, export_poll=0.02, view_timeout=0.05)
         return CanvasConnector(settings, retry=RetryPolicy(attempts=4, wait=0.01, longest=0.05))
 
     @pytest.fixture
