@@ -19,7 +19,7 @@ from coursekeep import NO_RETRY, ConnectorSettings, Kind
 from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
 from coursekeep_example import Slate
 
-__all__ = ["FakeSlate", "SlateConformance", "running_slate"]
+__all__ = ["FakeSlate", "SlateConformance", "slate"]
 
 TOKEN = "made-up-slate-token"  # noqa: S105  # of a Slate that lives as long as a test
 PAGE = 2
@@ -56,26 +56,9 @@ class FakeSlate:
     token: str = TOKEN
 
 
-class SlateConformance(ConnectorContract):
-    """Slate's connector keeps the contract."""
-
-    @pytest.fixture(scope="class")
-    def slate(self) -> Iterator[FakeSlate]:
-        """Serve Slate."""
-        yield from running_slate()
-
-    @pytest.fixture
-    def connector(self, slate: FakeSlate) -> Slate:
-        return Slate(ConnectorSettings(base_url=slate.url, token=SecretStr(slate.token)), retry=NO_RETRY)
-
-    @pytest.fixture
-    def known(self) -> Known:
-        counts = {Kind.PEOPLE: 5, Kind.ENROLLMENTS: 5, Kind.PAGES: 1, Kind.FILES: 1}
-        return Known(ended="1", missing="99", forbidden="3", counts=counts, hostile="4")
-
-
-def running_slate() -> Iterator[FakeSlate]:
-    """Serve Slate on loopback, in a thread, as long as somebody iterates."""
+@pytest.fixture(scope="module")
+def slate() -> Iterator[FakeSlate]:
+    """Serve Slate on loopback, in a thread."""
     loop = asyncio.new_event_loop()
     app = web.Application()
     app.router.add_get("/{tail:.*}", _answer)
@@ -91,6 +74,19 @@ def running_slate() -> Iterator[FakeSlate]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)
         loop.close()
+
+
+class SlateConformance(ConnectorContract):
+    """Slate's connector keeps the contract."""
+
+    @pytest.fixture
+    def connector(self, slate: FakeSlate) -> Slate:
+        return Slate(ConnectorSettings(base_url=slate.url, token=SecretStr(slate.token)), retry=NO_RETRY)
+
+    @pytest.fixture
+    def known(self) -> Known:
+        counts = {Kind.PEOPLE: 5, Kind.ENROLLMENTS: 5, Kind.PAGES: 1, Kind.FILES: 1}
+        return Known(ended="1", missing="99", forbidden="3", counts=counts, hostile="4")
 
 
 async def _answer(request: web.Request) -> web.Response:

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from coursekeep_example.conformance import slate
 
-import pytest
-
-from coursekeep_example.conformance import FakeSlate, running_slate
-
-
-@pytest.fixture(scope="module")
-def slate() -> Iterator[FakeSlate]:
-    """Serve Slate."""
-    yield from running_slate()
+__all__ = ["slate"]

@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
-from coursekeep import Connector, RetryPolicy
-from coursekeep.testing import ConnectorContract, Known
-from coursekeep_campus import CampusServer, generated
+from coursekeep import Connector, Kind, RetryPolicy
+from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
+from coursekeep_campus import CampusServer, Options, generated
 from coursekeep_connectors.canvas import CanvasConnector, CanvasSettings
+
+#: no address of a file could end in `..`
+NAMES = tuple(name for name in HOSTILE_NAMES if name != "..")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[CampusServer]:
-    with CampusServer(generated(seed=3, courses=8), throttle=False) as running:
+    campus = generated(seed=3, courses=8)
+    hostile = campus.courses[campus.known["traps"]["twins"]].content
+    for file, name in zip(hostile.files, NAMES, strict=False):
+        file.doc.update(display_name=name, filename=name)
+    with CampusServer(campus, options=Options(throttle=None, max_per_page=5)) as running:
         yield running
 
 
@@ -29,8 +36,12 @@ class TestCanvas(ConnectorContract):
 
     @pytest.fixture
     def known(self, server: CampusServer) -> Known:
+        held = server.campus.courses[server.known["ended"][0]].content
         return Known(
             ended=str(server.known["ended"][0]),
             missing=str(server.known["unknown"]),
             forbidden=str(server.known["forbidden"]),
+            counts={Kind.SECTIONS: len(held.sections), Kind.ASSIGNMENTS: len(held.assignments)},
+            hostile=str(server.known["traps"]["twins"]),
+            hostile_names=NAMES,
         )

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from coursekeep import Connector, RetryPolicy
-from coursekeep.testing import ConnectorContract, Known
+from coursekeep import Connector, Kind, RetryPolicy
+from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
 from coursekeep_campus.moodle import MoodleServer, moodle_content
 from coursekeep_connectors.moodle import MoodleConnector, MoodleSettings
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[MoodleServer]:
-    with MoodleServer(moodle_content(seed=3, courses=4, closed=("forbidden",))) as running:
+    site = moodle_content(seed=3, courses=4, closed=("forbidden",))
+    for activity, name in zip(site.courses[site.known["ended"][1]].activities, HOSTILE_NAMES, strict=False):
+        activity.doc["name"] = name
+    with MoodleServer(site) as running:
         yield running
 
 
@@ -29,8 +32,11 @@ class TestMoodle(ConnectorContract):
 
     @pytest.fixture
     def known(self, server: MoodleServer) -> Known:
+        held = server.site.courses[server.known["ended"][0]]
         return Known(
             ended=str(server.known["ended"][0]),
             missing=str(server.known["unknown"]),
             forbidden=str(server.known["forbidden"]),
+            counts={Kind.GROUPS: len(held.groups)},
+            hostile=str(server.known["ended"][1]),
         )
