@@ -15,7 +15,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench records screenshots lock clean
+.PHONY: help demo test check format bench records conformance screenshots lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,9 @@ format: $(INSTALLED) ## format the code
 
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
+
+conformance: $(INSTALLED) ## write docs/reference/conformance.md from the conformance suite
+	$(BIN)/python docs/conformance_page.py > docs/reference/conformance.md
 
 records: $(INSTALLED) ## write docs/reference/records.md from the models of the plugin API
 	$(BIN)/python docs/records_page.py > docs/reference/records.md

@@ -37,6 +37,11 @@ ELSEWHERE = frozenset({301, 302, 303})
 #: headers of a body that has been unpacked since
 _OF_CODING = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
 
+#: headers that carry no credentials
+_PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"})
+#: signs of a credential; what is shorter stands in any text by chance
+_SHORTEST = 6
+
 
 class Garbled(MalformedAnswer):
     """The body is no whole JSON. Gateways and broken connections do that, so asking again may help."""
@@ -168,19 +173,20 @@ class Exchange:
             error = None
         error = error or standard_error(response, where)
         if error is not None:
-            self._hush(error)
+            self.hush(error, response.request)
         if isinstance(error, RetryLater) and error.throttled:
             patient = error.after is not None and error.after <= self.bounds.patience
             turn.throttled(error.after if patient else None)
         return error
 
-    def _hush(self, error: ConnectorError) -> None:
-        """Take the credentials out of an error: an LMS may repeat what it was sent, and a dialect what the LMS said."""
-        carried = [*self.dialect.authorization().values()]
+    def hush(self, error: ConnectorError, request: httpx.Request) -> None:
+        """Take a request's credentials out of an error: an LMS may repeat them, and a dialect what the LMS said."""
+        carried = [value for name, value in request.headers.items() if name not in _PLAIN_HEADERS]
         if isinstance(self.dialect, FileDialect):
             carried += self.dialect.file_form().values()
         for secret in (value.rpartition(" ")[2] for value in carried):
-            error.hide(secret)
+            if len(secret) >= _SHORTEST:
+                error.hide(secret)
 
     async def _follow(
         self, method: str, url: httpx.URL, where: str, form: bytes | None, repeatable: bool

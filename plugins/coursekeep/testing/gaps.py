@@ -59,7 +59,7 @@ class GapPromises:
 
     @promise(Area.GAPS, Grade.REQUIRED)
     @pytest.mark.parametrize("fault", [Fault.HTML, Fault.FORBIDDEN, Fault.GONE])
-    def test_no_broken_half_is_silent(self, connector: Connector[Any], known: Known, fault: Fault) -> None:
+    def test_lasting_fault_is_told(self, connector: Connector[Any], known: Known, fault: Fault) -> None:
         """Where all is refused, gone or a log-in page from some request on, nothing that is missing goes untold."""
         _spoil(connector, known, fault, lasting=True, positions=self.positions)
 

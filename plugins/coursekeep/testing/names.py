@@ -55,7 +55,7 @@ class NamePromises:
         lost = [name[:60] for name in known.hostile_names if name not in texts]
         assert not lost, f"names that are changed or missing: {lost}"
 
-    @promise(Area.NAMES, Grade.EXPECTED)
+    @promise(Area.NAMES, Grade.EXEMPLARY)
     def test_hostile_files_can_be_opened(self, connector: Connector[Any], known: Known) -> None:
         """Files with hostile names can be opened, or are refused as a file of its own, and lead nowhere else."""
         export = _hostile(connector, known)

@@ -57,7 +57,7 @@ class PagingPromises:
                 continue
             hold_told(connector, whole, damaged, f"{place.label}, a further page: {fault}")
 
-    @promise(Area.PAGING, Grade.EXPECTED)
+    @promise(Area.PAGING, Grade.EXEMPLARY)
     def test_pages_in_a_circle_end(self, connector: Connector[Any], known: Known) -> None:
         """A list whose next page is the first again ends, as an error or a gap."""
         whole, further = _further(connector, known)

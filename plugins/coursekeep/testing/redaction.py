@@ -89,7 +89,7 @@ class RedactionPromises:
         for file in files:
             _hold_home(connector, _opened_elsewhere(connector, file))
 
-    @promise(Area.REDACTION, Grade.EXPECTED)
+    @promise(Area.REDACTION, Grade.EXEMPLARY)
     def test_addresses_hold_no_secret(self, connector: Connector[Any], known: Known) -> None:
         """No address that is asked for holds a secret: addresses stand in the logs of every proxy."""
         _, asked = asked_of(connector, known)

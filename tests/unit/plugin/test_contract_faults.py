@@ -305,7 +305,7 @@ async def _chunks(*blocks: bytes):
         (Silent, "test_no_fault_is_silent", {"fault": Fault.FORBIDDEN}),
         (Misleading, "test_no_fault_is_silent", {"fault": Fault.FORBIDDEN}),
         (Misleading, "test_no_fault_is_silent", {"fault": Fault.ERROR}),
-        (Silent, "test_no_broken_half_is_silent", {"fault": Fault.HTML}),
+        (Silent, "test_lasting_fault_is_told", {"fault": Fault.HTML}),
         (Stubborn, "test_outage_is_no_gap", {"fault": Fault.ERROR}),
         (Astray, "test_gaps_name_what_is_missing", {}),
         (FirstPage, "test_every_page_is_asked_for", {}),
