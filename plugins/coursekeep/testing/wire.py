@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-__all__ = ["Answerer", "Asked", "Fault", "Trick", "Wire", "at", "body_of", "first_time", "starting_with"]
+__all__ = ["Answerer", "Asked", "Fault", "Trick", "Wire", "at", "body_of", "first_time", "spoilt", "starting_with"]
 
 _SECRET = re.compile(r"token|password|secret|key|sig|verifier|auth", re.IGNORECASE)
 #: what asks the LMS itself

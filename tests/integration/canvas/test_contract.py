@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from coursekeep import Connector, Kind, RetryPolicy
-from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
+from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Fault, Known
+from coursekeep.testing.running import export_of
+from coursekeep.testing.wire import Answerer, Asked, Trick, spoilt
 from coursekeep_campus import CampusServer, Options, generated
 from coursekeep_connectors.canvas import CanvasConnector, CanvasSettings
 
@@ -45,3 +48,31 @@ class TestCanvas(ConnectorContract):
             hostile=str(server.known["traps"]["twins"]),
             hostile_names=NAMES,
         )
+
+    @pytest.mark.parametrize(
+        ("path", "kinds"),
+        [
+            ("/enrollments", {Kind.ENROLLMENTS, Kind.GRADES, Kind.COMPLETIONS}),
+            ("/modules", {Kind.STRUCTURE, Kind.COMPLETIONS}),
+            ("/groups", {Kind.GROUPS, Kind.FILES, Kind.PAGES, Kind.DISCUSSIONS, Kind.POSTS}),
+            ("/assignments", {Kind.ASSIGNMENTS, Kind.SUBMISSIONS, Kind.FILES, Kind.QUIZ_ATTEMPTS}),
+            ("/submissions", {Kind.SUBMISSIONS, Kind.FILES}),
+            ("/view", {Kind.POSTS, Kind.FILES}),
+        ],
+    )
+    def test_whatever_a_list_tells_of_is_missing_with_it(
+        self, connector: Connector[Any], known: Known, path: str, kinds: set[Kind]
+    ) -> None:
+        """A list that is refused leaves a gap in every kind that is found by it, so that none passes for whole."""
+        whole = export_of(connector, known)
+        damaged = export_of(connector, known, _refuse(path))
+
+        known_before = {(gap.kind, gap.id) for gap in whole.gaps}
+        assert kinds <= {gap.kind for gap in damaged.gaps if (gap.kind, gap.id) not in known_before}
+
+
+def _refuse(path: str) -> Trick:
+    async def trick(asked: Asked, ask: Answerer) -> httpx.Response | None:
+        return await spoilt(Fault.FORBIDDEN, ask) if asked.url.path.endswith(path) else None
+
+    return trick

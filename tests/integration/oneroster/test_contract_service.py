@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from coursekeep import Connector, Kind, RetryPolicy
 from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
+from coursekeep.testing.running import export_of
 from coursekeep_connectors.oneroster import OneRosterConnector, OneRosterSettings
 
 RETRY = RetryPolicy(attempts=2, wait=0.0, longest=0.0)
@@ -50,6 +51,16 @@ class TestVersion12(ConnectorContract):
     def known(self) -> Known:
         counts = {Kind.ENROLLMENTS: 4, Kind.ASSIGNMENTS: 2, Kind.SUBMISSIONS: 3}
         return Known(ended="c/1 ä", missing="c9", forbidden="c3", counts=counts, hostile="c2")
+
+    def test_unread_line_items_leave_results_and_categories_unknown(
+        self, server: OneRosterServer, connector: Connector[Any], known: Known
+    ) -> None:
+        """Results and categories are found by line items: where these are refused, both have a gap of unknown size."""
+        server.faults.forbidden.add("lineItems")
+        export = export_of(connector, known)
+
+        unknown = {gap.kind for gap in export.gaps if gap.count is None}
+        assert {Kind.ASSIGNMENTS, Kind.SUBMISSIONS, Kind.ASSIGNMENT_GROUPS} <= unknown
 
 
 class TestVersion11(TestVersion12):

@@ -8,6 +8,7 @@ import typer
 
 from coursekeep_daemon.cli.call import Call, command
 from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, told_as_cli_errors
+from coursekeep_daemon.cli.output import plain
 
 if TYPE_CHECKING:
     from coursekeep.testing.scorecard import Mark, Scorecard
@@ -58,13 +59,13 @@ def _show(call: Call, card: Scorecard, *, wanted: str, reached: bool) -> None:
     )
     skipped = {mark.detail: None for mark in card.marks if mark.outcome == "not applicable"}
     for reason in skipped:
-        call.print.say(f"not applicable: {reason}")
+        call.print.say(f"not applicable: {plain(reason)}")
     for mark in card.failures():
         call.print.say("")
         for line in _told(mark):
             call.print.say(line)
     for other in card.others:
-        call.print.say(f"\na test of its own failed, which counts for no grade: {other}")
+        call.print.say(f"\na test of its own failed, which counts for no grade: {plain(other)}")
     call.print.say(f"\ngrade: {card.grade or 'none'} (wanted: {wanted}{'' if reached else ', not reached'})")
 
 
@@ -76,5 +77,5 @@ def _told(mark: Mark) -> list[str]:
     }
     return [
         f"FAILED ({mark.grade}, {mark.area}): {mark.fact}",
-        *(f"  {name}: {' '.join(str(text).split())}" for name, text in fields.items()),
+        *(f"  {name}: {plain(' '.join(str(text).split()))}" for name, text in fields.items()),
     ]
