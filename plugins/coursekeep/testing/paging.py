@@ -118,13 +118,13 @@ async def _with_next(connector: Connector[Any], asked: Asked, ask: Answerer) -> 
         return read, None
     try:
         parsed = json.loads(body.decode("utf-8-sig"))
-        link = connector.client.dialect.next_page(plain_of(answer, body, request), parsed) or next_link(plain)
+        link = connector.client.dialect.next_page(_plain_of(answer, body, request), parsed) or next_link(plain)
     except ValueError:
         return read, None
     return read, asked.url.join(link) if link else None
 
 
-def plain_of(answer: httpx.Response, body: bytes, request: httpx.Request) -> httpx.Response:
+def _plain_of(answer: httpx.Response, body: bytes, request: httpx.Request) -> httpx.Response:
     """Return an answer as dialects see it: with its body read."""
     headers = [(name, value) for name, value in answer.headers.raw if not name.lower().startswith(b"content-")]
     return httpx.Response(answer.status_code, headers=headers, content=body, request=request)

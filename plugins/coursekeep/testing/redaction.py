@@ -71,13 +71,14 @@ class RedactionPromises:
 
     @promise(Area.REDACTION, Grade.REQUIRED)
     def test_secrets_go_to_no_other_host(self, connector: Connector[Any], known: Known) -> None:
-        """Where the LMS leads to another host, no secret and no Authorization header goes there."""
+        """Where a redirect or a next page leads to another host, no secret and no Authorization header goes there."""
         _, asked = asked_of(connector, known)
         for place in places(asked, self.positions):
-            stray, wire = wired(connector, _led_away(place))
-            with suppress(ConnectorError):
-                export_of_wire(stray, known, wire)
-            _hold_home(connector, wire)
+            for lead in (_led_away, _paged_away):
+                stray, wire = wired(connector, lead(place))
+                with suppress(ConnectorError):
+                    _export_over(stray, known, wire)
+                _hold_home(connector, wire)
 
     @promise(Area.REDACTION, Grade.REQUIRED)
     def test_files_elsewhere_get_no_secret(self, connector: Connector[Any], known: Known) -> None:
@@ -96,7 +97,7 @@ class RedactionPromises:
         hold_no_secret(connector, [str(each.url) for each in asked], "an address")
 
 
-def export_of_wire(connector: Connector[Any], known: Known, wire: Wire) -> Export:
+def _export_over(connector: Connector[Any], known: Known, wire: Wire) -> Export:
     """Export over a wire that begins its trick once the course has been found."""
 
     async def main() -> Export:
@@ -114,7 +115,7 @@ def _told(export: Export) -> list[str]:
 def _echoed(connector: Connector[Any], known: Known, place: Asked, status: int) -> list[str]:
     loud, wire = wired(connector, _echo(place, status))
     try:
-        return _told(export_of_wire(loud, known, wire))
+        return _told(_export_over(loud, known, wire))
     except ConnectorError as error:
         return [repr(error), str(error)]
 
@@ -138,6 +139,19 @@ def _led_away(place: Asked) -> Trick:
         if asked.identity == place.identity:
             return httpx.Response(302, headers={"Location": f"{_ELSEWHERE}{asked.url.raw_path.decode('ascii')}"})
         return None
+
+    return trick
+
+
+def _paged_away(place: Asked) -> Trick:
+    async def trick(asked: Asked, ask: Answerer) -> httpx.Response | None:
+        if asked.url.host == urlsplit(_ELSEWHERE).hostname:
+            return httpx.Response(200, json=[])
+        if asked.identity != place.identity:
+            return None
+        answer = await ask()
+        answer.headers["Link"] = f'<{_ELSEWHERE}/page/2>; rel="next"'
+        return answer
 
     return trick
 

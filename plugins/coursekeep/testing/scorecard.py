@@ -9,7 +9,7 @@ from typing import Any
 
 from coursekeep.testing.grades import Area, Grade, Promise
 
-__all__ = ["REMEDIES", "Mark", "Outcome", "Scorecard", "grade_of", "scorecard"]
+__all__ = ["REMEDIES", "Mark", "Outcome", "Scorecard", "grade_of", "promise_mark", "scorecard"]
 
 #: where the promises are explained
 _PAGE = "docs/reference/conformance.md"

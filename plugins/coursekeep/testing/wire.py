@@ -15,7 +15,19 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-__all__ = ["Answerer", "Asked", "Fault", "Trick", "Wire", "at", "body_of", "first_time", "spoilt", "starting_with"]
+__all__ = [
+    "Answerer",
+    "Asked",
+    "Fault",
+    "Trick",
+    "Wire",
+    "at",
+    "body_of",
+    "counted",
+    "first_time",
+    "spoilt",
+    "starting_with",
+]
 
 _SECRET = re.compile(r"token|password|secret|key|sig|verifier|auth", re.IGNORECASE)
 #: what asks the LMS itself
@@ -168,6 +180,22 @@ def starting_with(place: tuple[str, str, bytes], fault: Fault) -> Trick:
         return await spoilt(fault, ask) if broken else None
 
     return trick
+
+
+def counted(trick: Trick, hits: list[Asked]) -> Trick:
+    """Play a trick, and note the requests that it spoils."""
+
+    async def play(asked: Asked, ask: Answerer) -> httpx.Response | None:
+        try:
+            answer = await trick(asked, ask)
+        except httpx.TransportError:
+            hits.append(asked)
+            raise
+        if answer is not None:
+            hits.append(asked)
+        return answer
+
+    return play
 
 
 async def spoilt(fault: Fault, ask: Answerer) -> httpx.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -86,6 +87,14 @@ class Silent(Good):
             async for part in super().export(course):
                 if not isinstance(part, Gap | Expected):
                     yield part
+        yield Expected(kind=Kind.FILES, count=0)
+
+
+class Fickle(Good):
+    """Asks something else each time, so that no fault can be put at a place."""
+
+    async def export(self, course):
+        await self.client.get(f"/courses/{course.id}", {"now": time.monotonic_ns()})
         yield Expected(kind=Kind.FILES, count=0)
 
 
@@ -303,6 +312,7 @@ async def _chunks(*blocks: bytes):
         (Dismissive, "test_course_of_a_broken_lms", {"fault": Fault.FORBIDDEN}),
         (Stubborn, "test_token_withdrawn_during_export", {}),
         (Silent, "test_no_fault_is_silent", {"fault": Fault.FORBIDDEN}),
+        (Fickle, "test_no_fault_is_silent", {"fault": Fault.ERROR}),
         (Misleading, "test_no_fault_is_silent", {"fault": Fault.FORBIDDEN}),
         (Misleading, "test_no_fault_is_silent", {"fault": Fault.ERROR}),
         (Silent, "test_lasting_fault_is_told", {"fault": Fault.HTML}),
