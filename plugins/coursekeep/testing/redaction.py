@@ -61,7 +61,7 @@ class RedactionPromises:
 
     @promise(Area.REDACTION, Grade.REQUIRED)
     def test_echoes_are_not_told(self, connector: Connector[Any], known: Known) -> None:
-        """An LMS that repeats what it was sent in its errors does not get a secret into our errors, gaps or checks."""
+        """An LMS that repeats what it was sent in its errors does not get a secret into errors or gaps."""
         _, asked = asked_of(connector, known)
         if not list(secrets_of(connector)):
             not_applicable("the settings hold no secret")
