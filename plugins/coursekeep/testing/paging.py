@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,9 @@ from coursekeep.testing.wire import Answerer, Asked, Fault, Trick, at, body_of
 
 __all__ = ["PagingPromises"]
 
+#: what lists in JSON call the address of their next page, and what an address begins with
+_NEXT = frozenset({"next", "next_page", "nextpage", "next_url", "nexturl", "nextlink", "next_link", "@odata.nextlink"})
+_ADDRESS = re.compile(r"https?://|[/?]")
 #: further pages at which faults are tried
 _MOST = 4
 
@@ -108,7 +112,7 @@ def _further(connector: Connector[Any], known: Known) -> tuple[Export, list[Aske
 
 
 async def _with_next(connector: Connector[Any], asked: Asked, ask: Answerer) -> tuple[httpx.Response, httpx.URL | None]:
-    """Return the answer, read, and where its next page lies by the dialect or the Link header."""
+    """Return the answer, read, and where its next page lies by the dialect, the Link header or the body."""
     answer = await ask()
     body = await body_of(answer)
     request = httpx.Request(asked.method, asked.url)
@@ -118,10 +122,23 @@ async def _with_next(connector: Connector[Any], asked: Asked, ask: Answerer) -> 
         return read, None
     try:
         parsed = json.loads(body.decode("utf-8-sig"))
-        link = connector.client.dialect.next_page(_plain_of(answer, body, request), parsed) or next_link(plain)
+        link = connector.client.dialect.next_page(_plain_of(answer, body, request), parsed)
+        link = link or next_link(plain) or _named_in(parsed)
     except ValueError:
         return read, None
     return read, asked.url.join(link) if link else None
+
+
+def _named_in(body: Any) -> str | None:
+    """Return the address of a next page that stands beside a list, under one of the usual names."""
+    if not isinstance(body, dict) or not any(isinstance(value, list) for value in body.values()):
+        return None
+    for place in (body, *(value for value in body.values() if isinstance(value, dict))):
+        for name, value in place.items():
+            found = value.get("href") if isinstance(value, dict) else value
+            if name.lower() in _NEXT and isinstance(found, str) and _ADDRESS.match(found):
+                return found
+    return None
 
 
 def _plain_of(answer: httpx.Response, body: bytes, request: httpx.Request) -> httpx.Response:

@@ -131,8 +131,10 @@ async def _export(connector: Connector[Any], known: Known, wire: Wire | None = N
 
 def places(asked: Sequence[Asked], most: int, *, before: float = 1.0) -> list[Asked]:
     """Choose at most so many different requests, spread evenly over that share of the export."""
-    different = list({each.identity: each for each in reversed(asked)}.values())[::-1]
-    different = different[: max(1, int(len(different) * before))]
+    first: dict[tuple[str, str, bytes], Asked] = {}
+    for each in asked:
+        first.setdefault(each.identity, each)
+    different = list(first.values())[: max(1, int(len(first) * before))]
     if len(different) <= most:
         return different
     step = (len(different) - 1) / max(1, most - 1)
