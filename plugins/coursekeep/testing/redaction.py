@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,9 +66,8 @@ class RedactionPromises:
         _, asked = asked_of(connector, known)
         if not list(secrets_of(connector)):
             not_applicable("the settings hold no secret")
-        for status in (400, 403, 500):
-            for place in places(asked, self.positions):
-                hold_no_secret(connector, _echoed(connector, known, place, status), f"what was said of {place.label}")
+        for status, place in zip(cycle((400, 403, 500)), places(asked, self.positions), strict=False):
+            hold_no_secret(connector, _echoed(connector, known, place, status), f"what was said of {place.label}")
 
     @promise(Area.REDACTION, Grade.REQUIRED)
     def test_secrets_go_to_no_other_host(self, connector: Connector[Any], known: Known) -> None:
