@@ -15,7 +15,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench records screenshots lock clean
+.PHONY: help demo test check format bench reference screenshots lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -39,9 +39,10 @@ format: $(INSTALLED) ## format the code
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
 
-records: $(INSTALLED) ## write the reference of records and of what is captured from the code
+reference: $(INSTALLED) ## write the pages of docs/reference that are made from the code
 	$(BIN)/python docs/records_page.py > docs/reference/records.md
 	$(BIN)/python docs/coverage_page.py > docs/reference/coverage.md
+	$(BIN)/python docs/conformance_page.py > docs/reference/conformance.md
 
 screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
 	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py

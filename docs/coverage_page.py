@@ -1,4 +1,4 @@
-"""Write `docs/reference/coverage.md` from what connectors say of themselves: `make records`."""
+"""Write `docs/reference/coverage.md` from what connectors say of themselves: `make reference`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write `docs/reference/records.md` from the models of the public API: `make records`."""
+"""Write `docs/reference/records.md` from the models of the public API: `make reference`."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from conformance_page import conformance_page
 from coverage_page import coverage_page
 from records_page import records_reference
 
@@ -140,12 +141,17 @@ def test_every_status_and_reason_is_explained(word: str) -> None:
 @pytest.mark.parametrize("kind", list(coursekeep.Kind))
 def test_every_kind_of_record_is_explained(kind: str) -> None:
     """A kind stands in the reference with every field of its model, and what the schema says of it."""
-    assert records_reference(coursekeep.Kind(kind)) in text("records.md"), "run `make records`"
+    assert records_reference(coursekeep.Kind(kind)) in text("records.md"), "run `make reference`"
 
 
 def test_what_is_captured_is_what_connectors_say() -> None:
     """The table of all LMSs and kinds is made from what the connectors say of themselves."""
-    assert coverage_page() == text("coverage.md"), "run `make records`"
+    assert coverage_page() == text("coverage.md"), "run `make reference`"
+
+
+def test_every_promise_of_connectors_is_explained() -> None:
+    """The reference of the conformance suite is the suite's own: every test with its area, grade and fact."""
+    assert conformance_page() == text("conformance.md"), "run `make reference`"
 
 
 def test_exports_equal_all() -> None:

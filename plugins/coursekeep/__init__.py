@@ -1,5 +1,6 @@
 """The public API of Coursekeep: what an author of connectors needs, and nothing else."""
 
+from coursekeep.addresses import segment
 from coursekeep.connector import Connector, ConnectorSettings, HttpSettings, SettingsModel
 from coursekeep.coverage import Coverage
 from coursekeep.errors import (
@@ -127,5 +128,6 @@ __all__ = [
     "hookimpl",
     "next_link",
     "retry_after",
+    "segment",
     "standard_error",
 ]

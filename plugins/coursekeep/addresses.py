@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
-from coursekeep.errors import ForeignHost, MalformedAnswer, SettingsError
+from coursekeep.errors import ForeignHost, MalformedAnswer, NotFound, SettingsError
 
-__all__ = ["Params", "Site", "encode", "host_of", "is_absolute", "name_call", "parse", "with_query"]
+__all__ = ["Params", "Site", "encode", "host_of", "is_absolute", "name_call", "parse", "segment", "with_query"]
 
 #: query or form fields; lists give one field per element, None leaves the field out
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -59,6 +59,16 @@ def with_query(address: str, params: Params) -> str:
     if not query:
         return address
     return f"{address}{'&' if '?' in address else '?'}{query}"
+
+
+def segment(id_: str) -> str:
+    """Return an id as one segment of a path, whatever it holds.
+
+    Raises `NotFound` for an id that no path can carry: empty, or dots that lead to another place of the path.
+    """
+    if id_.strip() in ("", ".", ".."):
+        raise NotFound(f"nothing has the id {id_!r}")
+    return quote(id_, safe="", errors="surrogatepass")
 
 
 def encode(params: Params) -> str:

@@ -186,6 +186,7 @@ class Downloader:
         if isinstance(found, CredentialsNeeded) and not with_token:
             found = NoAccess("the file is not open without credentials", where=where)
         if found is not None:
+            self._exchange.hush(found, response.request)
             await response.aclose()
             raise found
         return replay

@@ -19,6 +19,8 @@ Every message says what, where and what to do, and never holds a token or a sign
 
 from __future__ import annotations
 
+from urllib.parse import quote, quote_plus
+
 __all__ = [
     "ConnectorError",
     "CoursekeepError",
@@ -32,6 +34,10 @@ __all__ = [
     "StopRun",
     "Unavailable",
 ]
+
+
+#: what stands in a message where a secret was
+HIDDEN = "***"
 
 
 class CoursekeepError(Exception):
@@ -54,6 +60,12 @@ class ConnectorError(CoursekeepError):
         self.where = where
         #: HTTP status of the answer, where there was one
         self.status = status
+
+    def hide(self, secret: str) -> None:
+        """Take a secret out of the message, in every spelling that an address or a form may have."""
+        for spelt in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+            self.message = self.message.replace(spelt, HIDDEN)
+            self.args = tuple(each.replace(spelt, HIDDEN) if isinstance(each, str) else each for each in self.args)
 
 
 class RetryLater(ConnectorError):

@@ -12,7 +12,7 @@ import httpx
 
 from coursekeep.addresses import Site
 from coursekeep.coding import Gunzip, is_coded
-from coursekeep.dialect import Dialect, RenewingDialect, standard_error
+from coursekeep.dialect import Dialect, FileDialect, RenewingDialect, standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, MalformedAnswer, RetryLater
 from coursekeep.governor import Governor, Turn
 
@@ -36,6 +36,11 @@ MAX_REDIRECTS = 10
 ELSEWHERE = frozenset({301, 302, 303})
 #: headers of a body that has been unpacked since
 _OF_CODING = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
+
+#: headers that carry no credentials
+_PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"})
+#: signs of a credential; what is shorter stands in any text by chance
+_SHORTEST = 6
 
 
 class Garbled(MalformedAnswer):
@@ -79,7 +84,7 @@ class Exchange:
         self._timeouts = {"connect": bounds.timeout, "read": bounds.timeout, "write": None, "pool": None}
 
     async def ask(
-        self, method: str, url: httpx.URL, where: str, form: bytes | None = None
+        self, method: str, url: httpx.URL, where: str, form: bytes | None = None, *, repeatable: bool = True
     ) -> tuple[httpx.Response, Any]:
         """Send one API request of the site and return the answer with its parsed JSON, or raise what it means.
 
@@ -89,11 +94,11 @@ class Exchange:
         await self.renewed()
         used = self.renewable()
         try:
-            return await self._ask(method, url, where, form)
+            return await self._ask(method, url, where, form, repeatable)
         except CredentialsNeeded:
             if used is None or not await self.renewed(used):
                 raise
-            return await self._ask(method, url, where, form)
+            return await self._ask(method, url, where, form, repeatable)
 
     def renewable(self) -> Mapping[str, str] | None:
         """Return the headers that carry the credentials now; None where there can be no others."""
@@ -103,12 +108,14 @@ class Exchange:
         """Make sure of credentials that have not expired, other than those refused; outside of any turn."""
         return self._renewing is not None and await self._renewing.renew(refused)
 
-    async def _ask(self, method: str, url: httpx.URL, where: str, form: bytes | None) -> tuple[httpx.Response, Any]:
+    async def _ask(
+        self, method: str, url: httpx.URL, where: str, form: bytes | None, repeatable: bool
+    ) -> tuple[httpx.Response, Any]:
         total = self.bounds.total
         async with self.governor.turn() as turn:
             try:
                 async with asyncio.timeout(total):
-                    response = await self._follow(method, url, where, form)
+                    response = await self._follow(method, url, where, form, repeatable)
             except TimeoutError:
                 raise MalformedAnswer(f"the answer did not end within {total:.0f} seconds", where=where) from None
             return response, None if response.has_redirect_location else self._judged(response, where, turn)
@@ -122,9 +129,13 @@ class Exchange:
         *,
         form: bytes | None = None,
         buffer: int | None = None,
+        repeatable: bool = True,
     ) -> httpx.Response:
-        """Send one request as it is and return the answer with its body unread."""
-        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        """Send one request as it is and return the answer with its body unread.
+
+        Whether sending it twice does no harm is told to the transport too, which may want to know.
+        """
+        extensions: dict[str, Any] = {"timeout": self._timeouts, "repeatable": repeatable}
         if buffer is not None:
             extensions["buffer"] = buffer
         headers = [(b"User-Agent", self._agent), *headers]
@@ -161,17 +172,30 @@ class Exchange:
         except ValueError:  # dialects read JSON, and this body may be none
             error = None
         error = error or standard_error(response, where)
+        if error is not None:
+            self.hush(error, response.request)
         if isinstance(error, RetryLater) and error.throttled:
             patient = error.after is not None and error.after <= self.bounds.patience
             turn.throttled(error.after if patient else None)
         return error
 
-    async def _follow(self, method: str, url: httpx.URL, where: str, form: bytes | None) -> httpx.Response:
+    def hush(self, error: ConnectorError, request: httpx.Request) -> None:
+        """Take a request's credentials out of an error: an LMS may repeat them, and a dialect what the LMS said."""
+        carried = [value for name, value in request.headers.items() if name not in _PLAIN_HEADERS]
+        if isinstance(self.dialect, FileDialect):
+            carried += self.dialect.file_form().values()
+        for secret in (value.rpartition(" ")[2] for value in carried):
+            if len(secret) >= _SHORTEST:
+                error.hide(secret)
+
+    async def _follow(
+        self, method: str, url: httpx.URL, where: str, form: bytes | None, repeatable: bool
+    ) -> httpx.Response:
         for _ in range(MAX_REDIRECTS + 1):
             headers = [(b"Accept", b"application/json"), (b"Accept-Encoding", b"gzip"), *self.credentials()]
             if form is not None:
                 headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
-            response = await self.send(method, url, where, headers, form=form)
+            response = await self.send(method, url, where, headers, form=form, repeatable=repeatable)
             if not response.has_redirect_location or (method != "GET" and response.status_code in ELSEWHERE):
                 return await self.read(response, where, self.bounds.json_limit)
             await response.aclose()

@@ -31,12 +31,12 @@ from coursekeep.dialect import (
     standard_error,
 )
 from coursekeep.download import Download, Downloader
-from coursekeep.errors import RetryLater
+from coursekeep.errors import MalformedAnswer, RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
 from coursekeep.governor import Governor, Turn
 from coursekeep.paging import Page, unique_items, walk
 from coursekeep.records import FileAuth
-from coursekeep.retry import RetryPolicy, persist
+from coursekeep.retry import NO_RETRY, RetryPolicy, persist
 from coursekeep.transport import LmsTransport
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class LmsClient:
             user_agent=_user_agent(contact),
         )
         self._downloader = Downloader(self._exchange, retry, file_hosts)
+        self._once = Downloader(self._exchange, NO_RETRY, file_hosts)
 
     @classmethod
     def for_settings(
@@ -138,6 +139,16 @@ class LmsClient:
     def governor(self) -> Governor:
         """What decides how many requests run at once."""
         return self._exchange.governor
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the LMS speaks."""
+        return self._dialect
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """What requests go over; tests put another one around it."""
+        return self._transport
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,7 +186,9 @@ class LmsClient:
         named = where or name_call("POST", address)
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
-        response, body = await persist(self._retry, lambda: self._exchange.ask("POST", address, named, form), again)
+        response, body = await persist(
+            self._retry, lambda: self._exchange.ask("POST", address, named, form, repeatable=repeatable), again
+        )
         if response.has_redirect_location:
             response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
@@ -209,6 +222,23 @@ class LmsClient:
         http and https), `MalformedAnswer`, and `CredentialsNeeded` where the dialect says so.
         """
         return self._downloader.open(url, auth)
+
+    async def read(self, url: str, *, auth: FileAuth = FileAuth.TOKEN, limit: int) -> bytes:
+        """Download a small file whole, into memory; repeated by the policy also where its stream breaks.
+
+        Raises as `download`, and `MalformedAnswer` where it is longer than `limit` bytes.
+        """
+
+        async def attempt() -> bytes:
+            blocks: list[bytes] = []
+            async with self._once.open(url, auth) as download:
+                async for block in download.chunks:
+                    blocks.append(block)
+                    if sum(map(len, blocks)) > limit:
+                        raise MalformedAnswer(f"the file is longer than {limit} bytes")
+            return b"".join(blocks)
+
+        return await persist(self._retry, attempt, lambda error: isinstance(error, RetryLater))
 
     async def _get(self, url: httpx.URL, where: str) -> tuple[httpx.Response, Any]:
         return await persist(self._retry, lambda: self._exchange.ask("GET", url, where), _worth_repeating)

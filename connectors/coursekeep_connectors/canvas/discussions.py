@@ -18,7 +18,10 @@ from coursekeep_connectors.canvas.replies import entries_of, post_of, view_of
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text
 from coursekeep_connectors.ordered import in_order
 
-__all__ = ["announcements", "discussions"]
+__all__ = ["KINDS", "announcements", "discussions"]
+
+#: what is missing where topics cannot be read
+KINDS = (Kind.DISCUSSIONS, Kind.POSTS, Kind.FILES)
 
 _EXTRA = (
     "position", "require_initial_post", "group_category_id", "assignment", "sections", "all_dates", "overrides",
@@ -159,10 +162,10 @@ async def _fetched(reading: Reading, space: Space, topic_id: str, found: list[Js
 async def _guarded_replies(reading: Reading, space: Space, item: Json, topic_id: str) -> Parts:
     """Yield the replies; where they may not be read, say how many Canvas counts."""
     async with aclosing(
-        reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, of=f"topic-{topic_id}")
+        reading.guarded(_replies(reading, space, item, topic_id), Kind.POSTS, Kind.FILES, of=f"topic-{topic_id}")
     ) as parts:
         async for part in parts:
-            if isinstance(part, Gap) and part.count is None:
+            if isinstance(part, Gap) and part.kind is Kind.POSTS and part.count is None:
                 yield replace(part, count=_noted(reading, item.get("discussion_subentry_count")))
             else:
                 yield part

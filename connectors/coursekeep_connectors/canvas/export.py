@@ -31,6 +31,11 @@ from coursekeep_connectors.canvas.values import Json
 __all__ = ["read_course"]
 
 
+#: what lies in groups, and what is found by assignments
+_OF_GROUPS = (Kind.FILES, Kind.PAGES, Kind.PAGE_REVISIONS, Kind.DISCUSSIONS, Kind.POSTS)
+_OF_ASSIGNMENTS = (Kind.SUBMISSIONS, Kind.FILES, Kind.QUIZZES, Kind.QUIZ_QUESTIONS, Kind.QUIZ_ATTEMPTS)
+
+
 async def read_course(reading: Reading, item: Json) -> AsyncGenerator[Part, None]:
     """Yield all parts of the course, whose own JSON is `item`."""
     cartridge = Cartridge(reading) if reading.settings.native_export else None
@@ -70,7 +75,7 @@ async def _membership(reading: Reading, item: Json) -> Parts:
     for stream in (
         guarded(people.sections(reading), Kind.SECTIONS),
         guarded(people.users(reading), Kind.PEOPLE),
-        guarded(people.enrollments(reading), Kind.ENROLLMENTS, Kind.GRADES),
+        guarded(people.enrollments(reading), Kind.ENROLLMENTS, Kind.GRADES, *modules.kinds(reading)),
     ):
         async with aclosing(stream) as parts:
             async for part in parts:
@@ -80,7 +85,7 @@ async def _membership(reading: Reading, item: Json) -> Parts:
 async def _contents(reading: Reading, item: Json) -> Parts:
     """What the course holds, and what its groups hold."""
     guarded, groups = reading.guarded, Groups()
-    async with aclosing(guarded(groups.parts(reading), Kind.GROUPS)) as parts:
+    async with aclosing(guarded(groups.parts(reading), Kind.GROUPS, *_OF_GROUPS)) as parts:
         async for part in parts:
             yield part
     for space in (reading.space, *groups.spaces):
@@ -93,7 +98,7 @@ async def _contents(reading: Reading, item: Json) -> Parts:
                 async for part in parts:
                     yield part
     outline = modules.Modules()
-    async with aclosing(guarded(outline.parts(reading), Kind.STRUCTURE)) as parts:
+    async with aclosing(guarded(outline.parts(reading), Kind.STRUCTURE, *modules.kinds(reading))) as parts:
         async for part in parts:
             yield part
     async with aclosing(modules.progress(reading, outline.demanding)) as parts:
@@ -102,12 +107,12 @@ async def _contents(reading: Reading, item: Json) -> Parts:
     for space in (reading.space, *groups.spaces):
         mark = None if space.group_id is None else f"group-{space.group_id}"
         async with aclosing(
-            guarded(discussions.discussions(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True)
+            guarded(discussions.discussions(reading, space), *discussions.KINDS, of=mark, listing=True)
         ) as parts:
             async for part in parts:
                 yield part
         async with aclosing(
-            guarded(discussions.announcements(reading, space), Kind.DISCUSSIONS, Kind.POSTS, of=mark, listing=True)
+            guarded(discussions.announcements(reading, space), *discussions.KINDS, of=mark, listing=True)
         ) as parts:
             async for part in parts:
                 yield part
@@ -121,7 +126,7 @@ async def _work(reading: Reading, item: Json) -> Parts:
     guarded, work = reading.guarded, assignments.Assignments()
     for stream in (
         guarded(assignments.assignment_groups(reading), Kind.ASSIGNMENT_GROUPS),
-        guarded(work.parts(reading), Kind.ASSIGNMENTS, Kind.SUBMISSIONS),
+        guarded(work.parts(reading), Kind.ASSIGNMENTS, *_OF_ASSIGNMENTS),
         guarded(assignments.rubrics(reading), Kind.RUBRICS),
         guarded(quizzes.quizzes(reading), Kind.QUIZZES, Kind.QUIZ_QUESTIONS, Kind.QUIZ_ATTEMPTS),
         quizzes.new_quizzes(reading, work.refs),

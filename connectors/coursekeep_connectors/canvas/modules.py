@@ -121,6 +121,11 @@ def _item(item: Json, module_id: str, page_ids: dict[str, str]) -> Record:
     return Record(kind=Kind.STRUCTURE, id=f"item-{ident(item)}", data=data)
 
 
+def kinds(reading: Reading) -> tuple[Kind, ...]:
+    """Return what is missing where students or modules cannot be read."""
+    return (Kind.COMPLETIONS,) if reading.settings.module_progress else ()
+
+
 async def progress(reading: Reading, demanding: bool) -> Parts:
     """Yield how far each student came in modules that demand something."""
     if demanding and not reading.settings.module_progress:

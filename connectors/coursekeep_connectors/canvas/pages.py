@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from urllib.parse import quote
 
-from coursekeep import Kind, NotFound, Record
+from coursekeep import Kind, NotFound, Record, segment
 from coursekeep_connectors.canvas.reading import Parts, Reading, Space
 from coursekeep_connectors.canvas.values import Json, ident, person, pick, text
 from coursekeep_connectors.ordered import in_order
@@ -53,7 +52,7 @@ async def _page(reading: Reading, space: Space, item: Json) -> Parts:
 async def _full(reading: Reading, space: Space, page_id: str, slug: str, full: list[Json]) -> Parts:
     """Read a page with its body; one that was renamed meanwhile is asked for by its id."""
     try:
-        found = await reading.get(f"{space.base}/pages/{quote(slug, safe='')}")
+        found = await reading.get(f"{space.base}/pages/{segment(slug)}")
     except NotFound:
         found = await reading.get(f"{space.base}/pages/page_id:{page_id}")
     yield reading.raw(space.endpoint("pages"), found)
@@ -78,7 +77,7 @@ def _record(item: Json, space: Space) -> Record:
 
 
 async def _revisions(reading: Reading, space: Space, page_id: str, slug: str) -> Parts:
-    url = f"{space.base}/pages/{quote(slug, safe='')}/revisions"
+    url = f"{space.base}/pages/{segment(slug)}/revisions"
     async for _, items in reading.pages(url, endpoint=space.endpoint("page_revision_list"), of=page_id):
         for item in items:
             revision = f"{page_id}-{text(item.get('revision_id'))}"

@@ -169,7 +169,9 @@ async def _other(reading: Reading, person_id: str) -> Parts:
             break
     for part in _met(reading, {**said, "id": person_id}, "referred to"):
         yield part
-    if failure is not None and not any(said.get(key) for key in ("name", "display_name")):
+    named = any(said.get(key) for key in ("name", "display_name"))
+    if isinstance(failure, NoAccess) or (failure is not None and not named):
         reason = GapReason.NO_ACCESS if isinstance(failure, NoAccess) else GapReason.NOT_FOUND
-        detail = "met in the course, but Canvas does not describe this person"
+        told = "does not let this person be read: only the name is known" if named else "does not describe this person"
+        detail = f"met in the course, but Canvas {told}"
         yield Gap(kind=Kind.PEOPLE, reason=reason, id=person_id, detail=detail, count=0)

@@ -45,7 +45,9 @@ async def submissions(reading: Reading, refs: list[AssignmentRef]) -> Parts:
 
 
 async def _guarded(reading: Reading, ref: AssignmentRef) -> Parts:
-    kinds = (Kind.SUBMISSIONS,) if ref.quiz_id is None else (Kind.SUBMISSIONS, Kind.QUIZ_ATTEMPTS)
+    kinds = (
+        (Kind.SUBMISSIONS, Kind.FILES) if ref.quiz_id is None else (Kind.SUBMISSIONS, Kind.FILES, Kind.QUIZ_ATTEMPTS)
+    )
     async with aclosing(reading.guarded(_of_assignment(reading, ref), *kinds, of=f"assignment-{ref.id}")) as parts:
         async for part in parts:
             yield part

@@ -132,6 +132,7 @@ async def _work(reading: Reading, module: Module) -> Parts:
                 raise
             detail = f"{function}: {error}"
             yield Gap(kind=Kind.SUBMISSIONS, reason=reason_of(error), id=module.id, detail=detail, count=0)
+            yield reading.files_unknown(error, module.id)
             continue
         yield reading.raw(function, found, of=module.instance)
         for part in reading.warned(body, Kind.SUBMISSIONS, usual=_NONE):

@@ -36,20 +36,28 @@ from coursekeep_connectors.moodle.values import Json
 __all__ = ["read_course"]
 
 
+#: what is found by the people of a course, and by its outline
+_OF_PEOPLE = (Kind.COMPLETIONS, Kind.BADGES)
+_OF_OUTLINE = (
+    Kind.ACTIVITIES, Kind.ASSIGNMENTS, Kind.DISCUSSIONS, Kind.PAGES, Kind.POSTS, Kind.QUIZ_ATTEMPTS, Kind.QUIZZES,
+    Kind.RESPONSES, Kind.RUBRICS, Kind.SUBMISSIONS,
+)  # fmt: skip
+
+
 async def read_course(reading: Reading, item: Json, info: SiteInfo) -> AsyncGenerator[Part, None]:
     """Yield all parts of the course, whose own JSON is `item`."""
     outline = Outline()
     guarded = reading.guarded
     streams = [
         _shell(reading, item, info),
-        guarded(people.enrolled(reading), Kind.PEOPLE, Kind.ENROLLMENTS),
+        guarded(people.enrolled(reading), Kind.PEOPLE, Kind.ENROLLMENTS, *_OF_PEOPLE),
         guarded(groups.groups(reading), Kind.GROUPS),
         guarded(groups.groupings(reading), Kind.SETTINGS, of="groupings", count=0),
-        guarded(outline.parts(reading), Kind.STRUCTURE, Kind.FILES),
+        guarded(outline.parts(reading), Kind.STRUCTURE, Kind.FILES, *_OF_OUTLINE),
         guarded(materials.pages(reading, outline), Kind.PAGES, of="pages"),
         guarded(materials.labels(reading, outline), Kind.PAGES, of="labels"),
         guarded(materials.books(reading, outline), Kind.PAGES, of="books"),
-        guarded(grades.grades(reading), Kind.GRADES),
+        guarded(grades.grades(reading), Kind.GRADES, Kind.SETTINGS),
         guarded(assignments.assignments(reading, outline), Kind.ASSIGNMENTS, Kind.SUBMISSIONS),
         guarded(rubrics.rubrics(reading, outline), Kind.RUBRICS),
         guarded(forums.forums(reading, outline), Kind.DISCUSSIONS, Kind.POSTS),

@@ -34,6 +34,7 @@ class Instances:
             for module in modules:
                 detail = f"only the outline tells of it: {error}"
                 yield Gap(kind=self.kind, reason=reason_of(error), id=module.id, detail=detail, count=0)
+                yield reading.files_unknown(error, module.id)
             return
         yield reading.raw(self.function, items)
         for part in reading.warned(body, self.kind):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
 
-from coursekeep import ConnectorError, CredentialsNeeded, FileAuth, Gap, Kind, MalformedAnswer, Record, RetryLater
+from coursekeep import ConnectorError, CredentialsNeeded, Gap, Kind, MalformedAnswer, Record, RetryLater
 from coursekeep_connectors.moodle.files import file_of, id_of_address
 from coursekeep_connectors.moodle.listed import Instances
 from coursekeep_connectors.moodle.outline import Module, Outline
@@ -149,13 +149,8 @@ async def _body(reading: Reading, files: list[Json], folder: str, of: str) -> tu
 
 
 async def _text(reading: Reading, url: str) -> str:
-    blocks: list[bytes] = []
-    async with reading.calls.client.download(url, auth=FileAuth.TOKEN) as download:
-        async for block in download.chunks:
-            blocks.append(block)
-            if sum(map(len, blocks)) > _LONGEST:
-                raise MalformedAnswer("the page is too long to be a page's text")
+    found = await reading.calls.client.read(url, limit=_LONGEST)
     try:
-        return b"".join(blocks).decode("utf-8-sig")
+        return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedAnswer("the page's text is not UTF-8") from error

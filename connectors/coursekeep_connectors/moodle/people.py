@@ -135,6 +135,9 @@ async def others(reading: Reading) -> Parts:
             yield reading.raw("users", items)
         except (NoAccess, Unavailable, MalformedAnswer) as error:
             items, failure = [], error
+        if failure is not None:
+            detail = f"{len(wanted)} people who are met in the course are known by what is said there only: {failure}"
+            yield Gap(kind=Kind.PEOPLE, reason=reason_of(failure), id=f"others-{wanted[0]}", detail=detail, count=0)
         described = {text(item.get("id")): item for item in items}
         for person_id in wanted:
             for part in _other(reading, person_id, described.get(person_id), failure):

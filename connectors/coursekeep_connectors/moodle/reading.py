@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import Any
 
 from coursekeep import (
+    ConnectorError,
     Course,
     Gap,
     GapReason,
@@ -34,6 +35,13 @@ __all__ = ["Mapper", "Parts", "Reading", "reason_of"]
 Mapper = Callable[[Json], Record]
 #: warnings by which Moodle says that somebody may not see something
 _REFUSALS = frozenset({"1", "2", "nopermissions", "cannotaccess", "notviewable"})
+#: kinds whose records name files
+_WITH_FILES = frozenset(
+    {
+        Kind.ACTIVITIES, Kind.ASSIGNMENTS, Kind.DISCUSSIONS, Kind.PAGES, Kind.POSTS, Kind.QUIZ_ATTEMPTS, Kind.QUIZZES,
+        Kind.RESPONSES, Kind.SUBMISSIONS,
+    }
+)  # fmt: skip
 
 
 class Reading(Tally):
@@ -168,6 +176,13 @@ class Reading(Tally):
                 await self.confirm()
             for kind in kinds:
                 yield Gap(kind=kind, reason=reason_of(error), id=of, detail=str(error), count=count)
+            if _WITH_FILES.intersection(kinds) and Kind.FILES not in kinds:
+                yield self.files_unknown(error, of)
+
+    def files_unknown(self, error: ConnectorError, of: str | None = None) -> Gap:
+        """Say that there may be files of what could not be read."""
+        detail = f"which files belong to what could not be read is not known: {error}"
+        return Gap(kind=Kind.FILES, reason=reason_of(error), id=of, detail=detail, count=None)
 
     async def confirm(self) -> None:
         """Make sure that the course is still there; raises `NotFound` where it vanished during the export."""

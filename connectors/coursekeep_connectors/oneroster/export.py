@@ -40,6 +40,8 @@ class _Class:
         self.enrolled: dict[str, None] = {}
         #: True once the whole list of enrolments has been read
         self.all_enrolled = False
+        #: why the list of line items could not be read to its end
+        self.unread: GapReason | None = None
         self.categories: dict[str, None] = {}
         self.line_items: dict[str, None] = {}
         self.results: dict[str, None] = {}
@@ -128,8 +130,12 @@ async def _line_items(class_: _Class) -> Parts:
         _note(class_.line_items, item.body.get("sourcedId"))
 
     mapper = partial(assignment, zone=class_.zone)
-    async for part in _listed(class_, Collection.LINE_ITEMS, Kind.ASSIGNMENTS, mapper, met):
-        yield part
+    try:
+        async for part in _listed(class_, Collection.LINE_ITEMS, Kind.ASSIGNMENTS, mapper, met):
+            yield part
+    except (NoAccess, NotFound, MalformedAnswer) as error:
+        class_.unread = reason_of(error)
+        raise
 
 
 async def _results(class_: _Class) -> Parts:
@@ -137,6 +143,8 @@ async def _results(class_: _Class) -> Parts:
         _note(class_.users, ref(item.body, "student"))
         _note(class_.results, item.body.get("sourcedId"))
 
+    if class_.unread is not None:
+        yield _untold(Kind.SUBMISSIONS, class_.unread)
     async for part in _listed(class_, Collection.RESULTS, Kind.SUBMISSIONS, submission, met):
         yield part
 
@@ -171,6 +179,8 @@ async def _listed(
 async def _categories(class_: _Class) -> Parts:
     """Yield the categories that line items refer to: OneRoster 1.1 does not say which class one belongs to."""
     ledger = class_.ledger
+    if class_.unread is not None:
+        yield _untold(Kind.ASSIGNMENT_GROUPS, class_.unread)
     if not class_.line_items:
         return
     ledger.expect(Kind.ASSIGNMENT_GROUPS, 0, "referred to")
@@ -240,6 +250,12 @@ async def _attached(class_: _Class) -> Parts:
     for owner, ids in owners:
         async for name, rows in class_.roster.attached(owner, ids):
             yield ledger.raw(name, rows)
+
+
+def _untold(kind: Kind, reason: GapReason) -> Gap:
+    """Tell of what is found by line items, where these could not be read to their end."""
+    detail = "the line items could not be read to their end, and what belongs to them is not known without"
+    return Gap(kind=kind, reason=reason, detail=detail, count=None)
 
 
 def _missing(ledger: Ledger, kind: Kind, id_: str, error: ConnectorError) -> Gap:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from coursekeep import Kind, Record
 from coursekeep_connectors.oneroster.calendar import ident
 from coursekeep_connectors.oneroster.roster import Collection, Item
-from coursekeep_connectors.oneroster.values import begins, ends, flag, moment, number, ref, text
+from coursekeep_connectors.oneroster.values import begins, ends, flag, moment, number, ref, text, words
 
 __all__ = ["Doubts", "Mapper", "assignment", "category", "enrollment", "person", "setting", "setting_id", "submission"]
 
@@ -68,17 +68,17 @@ def enrollment(item: Item, doubts: Doubts, zone: ZoneInfo) -> Record:
 
 def category(item: Item, doubts: Doubts) -> Record:
     """Map a category of line items."""
-    data = {"name": text(item.body.get("title")), "weight": _soft(item, doubts, "weight", number)}
+    data = {"name": words(item.body.get("title")), "weight": _soft(item, doubts, "weight", number)}
     return Record(kind=Kind.ASSIGNMENT_GROUPS, id=ident(item), data=data)
 
 
 def assignment(item: Item, doubts: Doubts, zone: ZoneInfo) -> Record:
     """Map a line item. Its description is plain text."""
     body = item.body
-    described = text(body.get("description"))
+    described = words(body.get("description"))
     data = {
         "group_id": ref(body, "category"),
-        "title": text(body.get("title")),
+        "title": words(body.get("title")),
         "description_html": None if described is None else html.escape(described, quote=False),
         "points_possible": _soft(item, doubts, "resultValueMax", number),
         "unlock_at": _soft(item, doubts, "assignDate", lambda value: begins(value, zone)),
@@ -96,7 +96,7 @@ def assignment(item: Item, doubts: Doubts, zone: ZoneInfo) -> Record:
 def submission(item: Item, doubts: Doubts) -> Record:
     """Map a result: what is known of one person's work on one line item."""
     body = item.body
-    comment = text(body.get("comment"))
+    comment = words(body.get("comment"))
     status = text(body.get("scoreStatus"))
     data = {
         "assignment_id": _needed(ref(body, "lineItem"), "lineItem"),

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
-from coursekeep import ConnectorError, LmsClient, MalformedAnswer, NoAccess, NotFound, Unavailable
+from coursekeep import ConnectorError, LmsClient, MalformedAnswer, NoAccess, NotFound, Unavailable, segment
 from coursekeep_connectors.oneroster.client import total_of
 from coursekeep_connectors.oneroster.roster import Batch, Collection, Item, Missing, Roster
 from coursekeep_connectors.oneroster.settings import OneRosterSettings, Version
@@ -107,7 +106,7 @@ class ServiceRoster(Roster):
                     yield item
 
     async def one(self, collection: Collection, id_: str) -> Item:
-        url = f"{self._url(collection)}/{_quoted(id_)}"
+        url = f"{self._url(collection)}/{segment(id_)}"
         answer = await self._client.get(url)
         body = answer.body.get(_ONE[collection]) if isinstance(answer.body, dict) else None
         if not isinstance(body, dict):
@@ -161,7 +160,7 @@ class ServiceRoster(Roster):
     async def people(self, class_: Json, wanted: Sequence[str]) -> AsyncGenerator[Item | Missing]:
         """Yield the class's students and teachers as the service lists them, then the others one by one."""
         met: set[str] = set()
-        place = f"{self._url(Collection.CLASSES)}/{_quoted(str(class_.get('sourcedId')))}"
+        place = f"{self._url(Collection.CLASSES)}/{segment(str(class_.get('sourcedId')))}"
         for group in ("students", "teachers"):
             try:
                 async with aclosing(self._list(Collection.USERS, f"{place}/{group}")) as batches:
@@ -184,14 +183,14 @@ class ServiceRoster(Roster):
 
     def _nested(self, collection: Collection, class_: Json) -> str | None:
         """Return the call that lists what belongs to a class; None where there is none."""
-        place = f"{base_of(self._version, collection)}/classes/{_quoted(str(class_.get('sourcedId')))}"
+        place = f"{base_of(self._version, collection)}/classes/{segment(str(class_.get('sourcedId')))}"
         if collection is not Collection.ENROLLMENTS:
             return f"{place}/{collection}"
         school = ref(class_, "school")
         if school is None:
             return None
         base = base_of(self._version, collection)
-        return f"{base}/schools/{_quoted(school)}{place.removeprefix(base)}/{collection}"
+        return f"{base}/schools/{segment(school)}{place.removeprefix(base)}/{collection}"
 
     async def _list(
         self,
@@ -243,7 +242,3 @@ def _belongs(collection: Collection, class_id: str, line_items: frozenset[str]) 
         return ref(item, "lineItem") in line_items or ref(item, "class") == class_id
 
     return by_line_item if collection is Collection.RESULTS else by_class
-
-
-def _quoted(id_: str) -> str:
-    return quote(id_, safe="")

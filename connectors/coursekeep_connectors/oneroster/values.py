@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-__all__ = ["Json", "begins", "ends", "flag", "moment", "number", "ref", "refs", "text"]
+__all__ = ["Json", "begins", "ends", "flag", "moment", "number", "ref", "refs", "text", "words"]
 
 Json = dict[str, Any]
 
@@ -21,6 +21,11 @@ def text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError(f"text was expected, not {type(value).__name__}")
     return str(value).strip() or None
+
+
+def words(value: object) -> str | None:
+    """Return what somebody wrote, as it stands, blanks around it too; None for nothing. Raises as `text`."""
+    return None if text(value) is None else str(value)
 
 
 def ref(item: Mapping[str, Any], key: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -30,6 +29,7 @@ from coursekeep import (
     RemoteFile,
     Term,
     hookimpl,
+    segment,
 )
 
 __all__ = ["Slate", "SlateDialect", "register_connectors"]
@@ -78,12 +78,12 @@ class Slate(Connector[ConnectorSettings]):
 
     async def course(self, course_id: str) -> Course | None:
         try:
-            return _course((await self.client.get(f"/api/courses/{quote(course_id, safe='')}")).body)
+            return _course((await self.client.get(f"/api/courses/{segment(course_id)}")).body)
         except NotFound:
             return None
 
     async def export(self, course: Course) -> AsyncIterator[Part]:
-        home = f"/api/courses/{course.id}"
+        home = f"/api/courses/{segment(course.id)}"
         await self.client.get(home)  # raises NotFound where the course vanished, NoAccess where it is closed
         for kind, (path, fields) in KINDS.items():
             ids = set()

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from coursekeep import NO_RETRY, ConnectorSettings, CourseQuery, Kind
-from coursekeep.testing import ConnectorContract, Export, Known, collect
+from coursekeep.testing import Export, collect
 from coursekeep_example import Slate, register_connectors
+from coursekeep_example.conformance import FakeSlate, SlateConformance
 
 
 @pytest.fixture
-def connector(slate: Any) -> Slate:
+def connector(slate: FakeSlate) -> Slate:
     return Slate(ConnectorSettings(base_url=slate.url, token=SecretStr(slate.token)), retry=NO_RETRY)
 
 
-class TestSlate(ConnectorContract):
-    @pytest.fixture
-    def connector(self, connector: Slate) -> Slate:
-        return connector
-
-    @pytest.fixture
-    def known(self) -> Known:
-        return Known(ended="1", missing="99", forbidden="3")
+class TestSlate(SlateConformance):
+    """Slate's connector keeps the contract."""
 
 
 def test_export_maps_what_slate_says(connector: Slate) -> None:

@@ -10,6 +10,7 @@ import typer
 from coursekeep_daemon.cli.commands import (
     admin,
     audit,
+    conformance,
     daemon,
     integrations,
     notifications,
@@ -33,7 +34,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, admin):
+    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, conformance, admin):
         module.register(app)
     return app
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,22 @@ from typing import Any
 import pytest
 from fakes.oneroster_files import district, write_folder, write_zip
 
-from coursekeep import NO_RETRY, Connector
-from coursekeep.testing import ConnectorContract, Known
+from coursekeep import NO_RETRY, Connector, Kind
+from coursekeep.testing import HOSTILE_NAMES, ConnectorContract, Known
 from coursekeep_connectors.oneroster import OneRosterConnector, OneRosterSettings
+
+#: a cell has no NUL, and blanks around it mean nothing
+_NAMES = tuple(name for name in HOSTILE_NAMES if "\0" not in name and name == name.strip())
+
+
+def _hostile(tables: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Give class c2 line items with hostile titles."""
+    like = next(row for row in csv.reader(tables["lineItems"]) if row[:1] == ["l3"])
+    for number, name in enumerate(_NAMES):
+        cells = io.StringIO()
+        csv.writer(cells).writerow([f"h{number}", *like[1:3], name, *like[4:]])
+        tables["lineItems"].append(cells.getvalue().removesuffix("\r\n"))
+    return tables
 
 
 class TestZip(ConnectorContract):
@@ -19,12 +34,13 @@ class TestZip(ConnectorContract):
 
     @pytest.fixture
     def connector(self, tmp_path: Path) -> Connector[Any]:
-        path = write_zip(tmp_path / "export.zip", district())
+        path = write_zip(tmp_path / "export.zip", _hostile(district()))
         return OneRosterConnector(OneRosterSettings(path=path), retry=NO_RETRY)
 
     @pytest.fixture
     def known(self) -> Known:
-        return Known(ended="c/1 ä", missing="c9")
+        counts = {Kind.ENROLLMENTS: 4, Kind.ASSIGNMENTS: 2, Kind.SUBMISSIONS: 3}
+        return Known(ended="c/1 ä", missing="c9", counts=counts, hostile="c2", hostile_names=_NAMES)
 
     @pytest.fixture
     def broken(self, tmp_path: Path) -> Sequence[Connector[Any]]:
@@ -39,5 +55,5 @@ class TestFolder(TestZip):
 
     @pytest.fixture
     def connector(self, tmp_path: Path) -> Connector[Any]:
-        path = write_folder(tmp_path / "export", district("1.1"))
+        path = write_folder(tmp_path / "export", _hostile(district("1.1")))
         return OneRosterConnector(OneRosterSettings(path=path), retry=NO_RETRY)

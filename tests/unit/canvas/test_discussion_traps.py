@@ -136,7 +136,10 @@ def test_require_initial_post_is_a_gap_for_one_topic() -> None:
 
     parts = _read(canvas)
 
-    assert [(gap.reason, gap.id, gap.count) for gap in _gaps(parts)] == [(GapReason.NO_ACCESS, "topic-1", 2)]
+    assert [(gap.kind, gap.reason, gap.id, gap.count) for gap in _gaps(parts)] == [
+        (Kind.POSTS, GapReason.NO_ACCESS, "topic-1", 2),
+        (Kind.FILES, GapReason.NO_ACCESS, "topic-1", None),  # their attachments, if they have any
+    ]
     assert _posts(parts).keys() == {"20"}
 
 

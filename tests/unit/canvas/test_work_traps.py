@@ -120,7 +120,9 @@ def test_denied_assignment_is_a_gap_and_the_others_go_on() -> None:
 
     parts = _read(canvas, REF, other)
 
-    assert _gaps(parts) == [(Kind.SUBMISSIONS, GapReason.NO_ACCESS, "assignment-20", None)]
+    assert _gaps(parts) == [
+        (kind, GapReason.NO_ACCESS, "assignment-20", None) for kind in (Kind.SUBMISSIONS, Kind.FILES)
+    ]
     assert _records(parts, Kind.SUBMISSIONS).keys() == {"2"}
 
 

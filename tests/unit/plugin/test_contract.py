@@ -2,94 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
-import httpx
 import pytest
-from pydantic import Field, SecretStr
+from fakes.contract_lms import KNOWN, PAST, SECRET, SITE, Good, open_for
+from pydantic import Field
 
 from coursekeep import (
-    NO_RETRY,
-    BearerDialect,
     CheckStep,
-    Connector,
     ConnectorError,
     ConnectorSettings,
     Course,
     Expected,
-    Gap,
-    GapReason,
     Kind,
-    LmsClient,
-    NotFound,
     RawPage,
     Record,
     RemoteFile,
     Term,
 )
-from coursekeep.testing import ConnectorContract, Export, Known, collect
-
-SECRET = "made-up-secret"
-KNOWN = Known(ended="1", missing="99", forbidden="3")
-PAST = datetime(2026, 1, 31, tzinfo=UTC)
-
-
-def answer(request: httpx.Request) -> httpx.Response:
-    """Be the LMS: course 1 exists, course 3 is closed, others are missing."""
-    found = {"/me": 200, "/courses/1": 200, "/courses/3": 403}
-    return httpx.Response(found.get(request.url.path, 404), json={"id": request.url.path[-1]})
-
-
-class Good(Connector[ConnectorSettings]):
-    """As small as a connector can be that keeps the contract."""
-
-    name = "good"
-    title = "Good"
-
-    def make_client(self, **options: Any) -> LmsClient:
-        return LmsClient.for_settings(self.settings, BearerDialect(self.settings.token), **options)
-
-    async def check(self) -> AsyncIterator[CheckStep]:
-        try:
-            await self.client.get("/me")
-            yield CheckStep(name="address", ok=True)
-        except ConnectorError as error:
-            yield CheckStep(name="address", ok=False, detail=str(error), remedy="Check it.")
-
-    async def terms(self) -> AsyncIterator[Term]:
-        yield Term(id="5", name="Winter")
-
-    async def courses(self, query) -> AsyncIterator[Course]:
-        yield Course(id="1", name="Botany", ended=True, ended_at=PAST)
-        if query.ended_before is None:
-            yield Course(id="2", name="Optics")
-
-    async def course(self, course_id: str) -> Course | None:
-        try:
-            answer = await self.client.get(f"/courses/{course_id}")
-        except NotFound:
-            return None
-        return Course(id=answer.body["id"], name="Botany", ended=True, ended_at=PAST)
-
-    async def export(self, course):
-        await self.client.get(f"/courses/{course.id}")
-        yield Record(kind=Kind.PEOPLE, id="7", data={"name": "Person 7"})
-        yield Record(kind=Kind.PEOPLE, id="7", data={"name": "Person 7"})
-        yield Expected(kind=Kind.PEOPLE, count=2)
-        yield Gap(kind=Kind.PEOPLE, reason=GapReason.LOCKED, id="8")
-        yield RemoteFile(group="course", id="4", name="moss.txt", url="http://lms.example/files/4")
-        yield RemoteFile(group="course", id="5", name="locked.txt", url="", withheld=GapReason.LOCKED)
-        yield Expected(kind=Kind.FILES, count=2)
-        yield RawPage(endpoint="people", number=1, body=[{"id": 7}])
-
-
-def open_for(kind: type[Good]) -> Good:
-    """Make a connector that is answered by `answer`."""
-    settings = kind.Settings(base_url="http://lms.example", token=SecretStr(SECRET))
-    return kind(settings, transport=httpx.MockTransport(answer), retry=NO_RETRY)
+from coursekeep.testing import ConnectorContract, Export, collect
 
 
 class TestGood(ConnectorContract):
@@ -98,7 +29,7 @@ class TestGood(ConnectorContract):
         return open_for(Good)
 
     @pytest.fixture
-    def known(self) -> Known:
+    def known(self):
         return KNOWN
 
 
@@ -136,6 +67,11 @@ class Talkative(Good):
         return {"connector": "good", "token": self.settings.token.get_secret_value()}
 
 
+class Nameless(Good):
+    def describe(self):
+        return {"connector": "other"}
+
+
 class Misnamed(Good):
     name = "Good LMS"
 
@@ -169,6 +105,27 @@ class Eager(Good):
         yield Course(id="2", name="Optics")
 
 
+class Restless(Eager):
+    turn = 0
+
+    async def courses(self, query):
+        courses = [course async for course in super().courses(query)]
+        self.turn += 1
+        for course in courses[:: (-1) ** self.turn]:
+            yield course
+
+
+class Lazy(Eager):
+    async def check(self):
+        yield CheckStep(name="address", ok=False, detail="somehow", remedy="Try again.")
+
+
+class Confused(Good):
+    async def course(self, course_id):
+        course = await super().course(course_id)
+        return course and replace(course, ended=False)
+
+
 class Trusting(Good):
     async def course(self, course_id):
         return Course(id=course_id, name="Botany", ended=True, ended_at=PAST)
@@ -200,7 +157,7 @@ PERSON = Record(kind=Kind.PEOPLE, id="7", data={"name": "Another"})
 MISSPELT = Record(kind=Kind.PEOPLE, id="9", data={"nmae": "Person 9"})
 DOUBLE_ID = Record(kind=Kind.PEOPLE, id="9", data={"id": "9"})
 FRAMEWORK = Record(kind=Kind.FILES, id="9", data={"group": "course", "name": "x"})
-SAME_FILE = RemoteFile(group="pages", id="4", name="other.txt", url="http://lms.example/files/9")
+SAME_FILE = RemoteFile(group="pages", id="4", name="other.txt", url=f"{SITE}/files/9")
 NO_ADDRESS = RemoteFile(group="pages", id="9", name="other.txt", url="/files/9")
 
 
@@ -211,8 +168,13 @@ NO_ADDRESS = RemoteFile(group="pages", id="9", name="other.txt", url="/files/9")
         (BareSetting, "test_settings_explain_themselves"),
         (OpenSecret, "test_secrets_are_secret"),
         (Talkative, "test_secrets_are_not_told"),
+        (Nameless, "test_description"),
         (Doubled, "test_terms"),
+        (Restless, "test_courses"),
         (Eager, "test_ended_courses"),
+        (Eager, "test_queries_are_obeyed"),
+        (Confused, "test_course"),
+        (Lazy, "test_check_passes"),
         (Trusting, "test_missing_course"),
         (with_part(PERSON), "test_records_are_valid"),
         (with_part(MISSPELT), "test_records_are_valid"),
@@ -222,7 +184,7 @@ NO_ADDRESS = RemoteFile(group="pages", id="9", name="other.txt", url="/files/9")
         (with_part(NO_ADDRESS), "test_files_can_be_asked_for"),
         (with_part(RawPage(endpoint="a/b", number=1, body=[])), "test_raw_pages_can_be_kept"),
         (with_part(Expected(kind=Kind.PEOPLE, count=1)), "test_numbers_add_up"),
-        (with_part(Record(kind=Kind.PEOPLE, id="9", data={})), "test_numbers_add_up"),
+        (with_part(Record(kind=Kind.PEOPLE, id="999", data={})), "test_numbers_add_up"),
         (with_part(RawPage(endpoint="a", number=1, body=SECRET)), "test_export_holds_no_secret"),
         (with_part("no part"), "test_records_are_valid"),
         (Moody, "test_export_repeats_itself"),
@@ -272,6 +234,7 @@ def test_collect_sorts_what_an_export_gave():
             return await collect(connector, course)
 
     export = asyncio.run(main())
-    assert export.of(Kind.PEOPLE) == {"7": {"name": "Person 7"}}
-    assert (export.captured(Kind.PEOPLE), export.captured(Kind.FILES), len(export.files)) == (1, 1, 2)
+    assert export.of(Kind.PEOPLE)["7"] == {"name": "Person 7"}
+    assert (export.captured(Kind.PEOPLE), export.captured(Kind.FILES), len(export.files)) == (30, 1, 2)
+    assert export.kinds() == [Kind.FILES, Kind.PEOPLE]
     assert [gap.id for gap in export.gaps_of(Kind.FILES)] == ["5"]
