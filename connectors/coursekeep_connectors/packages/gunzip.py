@@ -6,7 +6,6 @@ in a longer file they lie further apart.
 
 from __future__ import annotations
 
-import os
 import threading
 import zlib
 from bisect import bisect_right
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coursekeep import MalformedAnswer, RetryLater
+from coursekeep_connectors.packages.place import PackageFile
 
 __all__ = ["Cursor", "Marks"]
 
@@ -69,10 +69,9 @@ class Cursor:
     It unpacks a block at a time, and gives it out in pieces: headers and short entries do not each call the unpacker.
     """
 
-    def __init__(self, handle: int, name: str, marks: Marks, start: int = 0) -> None:
-        """Take an open file's descriptor, read with its own position each time, and go to `start`."""
-        self._handle = handle
-        self._name = name
+    def __init__(self, file: PackageFile, marks: Marks, start: int = 0) -> None:
+        """Take an open file, and go to `start`."""
+        self._file = file
         self._marks = marks
         mark = marks.before(start)
         self._packed = mark.packed if mark else 0
@@ -108,12 +107,12 @@ class Cursor:
     def _fill(self) -> bool:
         """Unpack the next block; False at the end."""
         if self._marks.halt.is_set():
-            raise RetryLater("the reading was stopped", where=self._name)
+            raise RetryLater("the reading was stopped", where=self._file.name)
         while True:
             if self._state.eof and not self._next_member():
                 return False
             if not self._rest:
-                self._rest = os.pread(self._handle, _PACKED, self._packed)
+                self._rest = self._file.pread(self._packed, _PACKED)
                 self._packed += len(self._rest)
                 if not self._rest:
                     raise self._damaged("it is cut off")
@@ -136,7 +135,7 @@ class Cursor:
     def _next_member(self) -> bool:
         """Go on with the next gzip stream in the file; what else follows the last one is padding."""
         if len(self._rest) < 2:
-            more = os.pread(self._handle, _PACKED, self._packed)
+            more = self._file.pread(self._packed, _PACKED)
             self._packed += len(more)
             self._rest += more
         if self._rest[:2] != b"\x1f\x8b":
@@ -145,4 +144,4 @@ class Cursor:
         return True
 
     def _damaged(self, why: str) -> MalformedAnswer:
-        return MalformedAnswer(f"the gzip file is damaged after {self._unpacked:,} bytes: {why}", where=self._name)
+        return MalformedAnswer(f"the gzip file is damaged after {self._unpacked:,} bytes: {why}", where=self._file.name)
