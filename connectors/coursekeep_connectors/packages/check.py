@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 from coursekeep import CheckStep, ConnectorError, CredentialsNeeded, RetryLater
 from coursekeep_connectors.packages.client import Folder
+from coursekeep_connectors.packages.copies import Copies
 from coursekeep_connectors.packages.recognise import Format, NotAPackage
 
 __all__ = ["check_folder"]
@@ -15,8 +16,8 @@ __all__ = ["check_folder"]
 _NAMED = 5
 
 
-async def check_folder(folder: Folder) -> AsyncGenerator[CheckStep]:
-    """Yield the steps: the folder, the packages in it, those that cannot be read."""
+async def check_folder(folder: Folder, copies: Copies) -> AsyncGenerator[CheckStep]:
+    """Yield the steps: the folder, the packages in it, those that are copies, those that cannot be read."""
     try:
         files = await folder.files()
     except ConnectorError as error:
@@ -26,6 +27,7 @@ async def check_folder(folder: Folder) -> AsyncGenerator[CheckStep]:
     known: Counter[Format] = Counter()
     others: Counter[str] = Counter()
     unreadable: list[str] = []
+    twins: list[str] = []
     for file in files:
         try:
             sight = await folder.sight(file)
@@ -38,12 +40,21 @@ async def check_folder(folder: Folder) -> AsyncGenerator[CheckStep]:
             others[str(sight)] += 1
         else:
             known[sight.format] += 1
+            if (first := await copies.first(file)) is not None:
+                twins.append(f"{file.id} of {first.id}")
     yield _recognised(known, others)
+    if twins:
+        detail = f"{len(twins):,} packages are copies, and taken once by a run that takes both: {_some(twins)}"
+        yield CheckStep(name="copies", ok=True, detail=detail)
     if unreadable:
-        more = f"; and {len(unreadable) - _NAMED:,} more" if len(unreadable) > _NAMED else ""
-        detail = f"{len(unreadable):,} packages cannot be read: {'; '.join(unreadable[:_NAMED])}{more}"
+        detail = f"{len(unreadable):,} packages cannot be read: {_some(unreadable)}"
         remedy = "Export these courses again, or raise the limit that is named; archiving them fails until then."
         yield CheckStep(name="unreadable", ok=False, detail=detail, remedy=remedy)
+
+
+def _some(names: list[str]) -> str:
+    more = f"; and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return "; ".join(names[:_NAMED]) + more
 
 
 def _remedy(folder: Folder, error: ConnectorError) -> str:

@@ -94,11 +94,11 @@ class Folder:
         return seen
 
     def _look(self, found: Found, halt: threading.Event) -> Sight:
-        with self._opened(found) as file:
+        with self.open(found) as file:
             return look(file, self.settings, halt)
 
-    def _opened(self, found: Found) -> PackageFile:
-        """Open a file in the state in which it was found."""
+    def open(self, found: Found) -> PackageFile:
+        """Open a file in the state in which it was found. Blocking. Raises `NotFound`, `NoAccess`, `RetryLater`."""
         file = self.place.open(found)
         if file.stamp != found.stamp:
             file.close()
@@ -106,8 +106,8 @@ class Folder:
         return file
 
     async def opened(self, found: Found) -> PackageFile:
-        """Open a file in the state in which it was found. Raises `NotFound`, `NoAccess`, `RetryLater`."""
-        return await in_thread(self._opened, found, discard=lambda file: file.close())
+        """Open a file in a thread. Raises as `open`."""
+        return await in_thread(self.open, found, discard=lambda file: file.close())
 
     @asynccontextmanager
     async def borrowed(self, course_id: str, stamp: Stamp) -> AsyncGenerator[Loan]:
@@ -135,7 +135,7 @@ class Folder:
             return loan
 
     def _contained(self, found: Found, halt: threading.Event) -> Container:
-        file = self._opened(found)
+        file = self.open(found)
         try:
             return open_container(file, self.settings, halt)
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import httpx
@@ -26,6 +27,7 @@ from coursekeep import (
 )
 from coursekeep_connectors.packages.check import check_folder
 from coursekeep_connectors.packages.client import Folder, Seen
+from coursekeep_connectors.packages.copies import Copies, Digests
 from coursekeep_connectors.packages.courses import TOP, course_of, taken, term_of
 from coursekeep_connectors.packages.export import read_package
 from coursekeep_connectors.packages.package import address_of, parse_address
@@ -56,6 +58,7 @@ class PackagesConnector(Connector[PackagesSettings]):
     ) -> None:
         super().__init__(settings, transport=transport, retry=retry)
         self._folder = Folder(settings)
+        self._digests = Digests(self._folder)
 
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> None:
         """Make none: nothing is asked over HTTP."""
@@ -73,7 +76,7 @@ class PackagesConnector(Connector[PackagesSettings]):
 
     async def check(self) -> AsyncGenerator[CheckStep]:
         """Yield whether the folder can be read, and what is in it."""
-        async for step in check_folder(self._folder):
+        async for step in check_folder(self._folder, Copies(digests=self._digests)):
             yield step
 
     async def terms(self) -> AsyncGenerator[Term]:
@@ -89,15 +92,18 @@ class PackagesConnector(Connector[PackagesSettings]):
     async def courses(self, query: CourseQuery) -> AsyncGenerator[Course]:
         """Yield the packages of the folder in the order of their paths.
 
-        A package that is damaged or refused is listed too, under its file's name: archiving it fails, and says why.
+        A package that is damaged or refused is listed too, under its file's name: archiving it fails, and says why. One
+        that is a copy of another in the same list says so.
         """
         terms: set[str] = set()
+        copies = Copies(digests=self._digests)
         async with aclosing(self._seen()) as found:
             async for file, sight in found:
                 course = course_of(file.id, sight)
                 terms.add(course.term_id or TOP)
                 if taken(course, query):
-                    yield course
+                    first = await copies.first(file) if isinstance(sight, Sight) else None
+                    yield course if first is None else replace(course, same_as=first.id)
         unknown = sorted(set(query.term_ids) - terms)
         if unknown:
             raise NotFound(f"no package lies in the folder {unknown[0]!r}")
