@@ -44,8 +44,9 @@ _WAITS: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": t
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
-#: where machines of a cloud ask for credentials, when none are set
-_ASKED_MACHINE = "169.254.169.254"
+#: how a machine of a cloud is asked for credentials when none are set; nothing else here is a PUT
+_ASKED_MACHINE = re.compile(r"performing PUT \S+/latest/api/token")
+_ELSEWHERE = "incorrectly configured region"
 _CREDENTIALS = {
     "ExpiredToken",
     "InvalidAccessKeyId",
@@ -138,12 +139,12 @@ class Bucket(Place):
             return MalformedAnswer("an object's key has empty parts, `.`, `..` or control characters", where=where)
         if code == "NoSuchBucket":
             return NotFound(f"the bucket {self._bucket} does not exist", where=where, status=status)
-        if code in _REGION or status in (301, 307):
+        if code in _REGION or status in (301, 307) or _ELSEWHERE in text:
             return NoAccess("the bucket lies in another region; set s3_region", where=where, status=status)
         if code in _CREDENTIALS or isinstance(error, UnauthenticatedError) or status == 401:
             said = f" ({code})" if code else ""
             return CredentialsNeeded(f"the object store refuses the credentials{said}", where=where, status=status)
-        if _ASKED_MACHINE in text:
+        if _ASKED_MACHINE.search(text):
             return CredentialsNeeded("no credentials are set, and the environment has none", where=where)
         if isinstance(error, PermissionDeniedError) or status == 403:
             return self._denied(code, id_, where)

@@ -277,8 +277,9 @@ def lied_to(store: LyingStore, question: Callable[[PackagesConnector], Awaitable
         (Answer(status=503, body=b"<Error><Code>SlowDown</Code></Error>"), RetryLater, "answered 503"),
         (Answer(status=400, body=b"<Error><Code>Odd</Code></Error>"), MalformedAnswer, "answered 400 and Odd"),
         (Answer(status=403, body=b"<Error><Code>ExpiredToken</Code></Error>"), CredentialsNeeded, "ExpiredToken"),
+        (Answer(status=301, body=b"<Error><Code>PermanentRedirect</Code></Error>"), NoAccess, "set s3_region"),
     ],
-    ids=["tag", "precondition", "short", "broken", "busy", "odd", "expired"],
+    ids=["tag", "precondition", "short", "broken", "busy", "odd", "expired", "region"],
 )
 def test_ranges_that_are_not_as_promised_are_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: Answer, error: type[ConnectorError], words: str
@@ -288,6 +289,17 @@ def test_ranges_that_are_not_as_promised_are_errors(
     data = make_mbz(tmp_path / "a.mbz", MOODLE).read_bytes()
     with lying_store(LyingStore(data=data, lie=lambda start: lie)) as store, pytest.raises(error, match=words):
         lied_to(store, lambda connector: whole(connector, "a.mbz"))
+
+
+def test_missing_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials in settings, environment and machine, the integration halts until somebody sets them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("coursekeep_connectors.packages.bucket._TRIES", {"max_retries": 0})
+
+    with lying_store(LyingStore(data=b"")) as store, pytest.raises(CredentialsNeeded, match="no credentials are set"):
+        list_of({"path": "s3://exports", "s3_endpoint": store.url, "s3_region": "here"})
 
 
 def test_ranges_are_asked_for_in_one_state(tmp_path: Path) -> None:
