@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Bucket"]
 
 #: bytes that are asked for at one time, and how many such blocks of one object are kept
-_BLOCK = 4 * 2**20
-_KEPT = 4
+_BLOCK = 2 * 2**20
+_KEPT = 3
 _PAGE = 1000
 #: a range is tried again for half a minute; then the whole course is, later
 _TRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
