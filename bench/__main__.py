@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 
 from bench.api import measure_api
+from bench.archives import measure_archives
 from bench.campus import measure_campus
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
+from bench.packages import measure_packages
 from bench.pause import measure_pause
 from bench.store import measure_store
 from bench.streams import measure_streams
@@ -25,6 +27,8 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "api": measure_api,
     "streams": measure_streams,
     "pause": measure_pause,
+    "packages": measure_packages,
+    "archives": measure_archives,
 }
 
 

@@ -14,7 +14,7 @@ __all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "sounds_secret
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(
-    r"token|secret|passw|authorization|cookie|credential|api_?key|private_?key|signature", re.IGNORECASE
+    r"token|secret|passw|authorization|cookie|credential|(?:access|api|private)_?key|signature", re.IGNORECASE
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 

@@ -93,6 +93,8 @@ class Course:
     ended_at: datetime | None = None
     #: address of the course for people; without secrets
     url: str | None = None
+    #: id of another course in the same list that is the same, byte for byte; a run that takes both archives one
+    same_as: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("start_at", "end_at", "term_end_at", "ended_at"):

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self
 
-from coursekeep import MalformedAnswer, RetryLater
+from coursekeep import ConnectorError, MalformedAnswer, NoAccess, NotFound, RetryLater
 from coursekeep_connectors.oneroster.rows import as_stream
 from coursekeep_connectors.packages.container import Toll
+from coursekeep_connectors.packages.disk import DiskFile
 from coursekeep_connectors.packages.settings import PackagesSettings
 from coursekeep_connectors.packages.zipped import ZipContainer
 
@@ -52,7 +53,8 @@ class _Zip(Files):
             path=path, max_entries=_MOST_ENTRIES, max_unpacked=max_unpacked, max_ratio=_RATIO, max_depth=8
         )
         with ExitStack() as stack:
-            self._container = stack.enter_context(ZipContainer(path, Toll(path, path.stat().st_size, limits)))
+            file = stack.enter_context(DiskFile(path))
+            self._container = stack.enter_context(ZipContainer(file, Toll(file, limits)))
             super().__init__(_by_name(self._container.entries, path.name))
             stack.pop_all()
 
@@ -87,8 +89,9 @@ def open_files(path: Path, max_unpacked: int) -> Files:
         if path.is_dir():
             return _Folder(path, max_unpacked)
         return _Zip(path, max_unpacked)
-    except OSError as error:
-        raise RetryLater(f"the files cannot be opened: {error.strerror or error}", where=str(path)) from error
+    except (OSError, NotFound, NoAccess) as error:
+        why = error.message if isinstance(error, ConnectorError) else error.strerror or error
+        raise RetryLater(f"the files cannot be opened: {why}", where=str(path)) from error
 
 
 def stamp_of(path: Path) -> Stamp:

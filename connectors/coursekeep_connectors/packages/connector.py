@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import httpx
@@ -27,16 +27,18 @@ from coursekeep import (
     Term,
 )
 from coursekeep_connectors.packages.check import check_folder
-from coursekeep_connectors.packages.client import Folder, Seen, stamp_of
+from coursekeep_connectors.packages.client import Folder, Seen
+from coursekeep_connectors.packages.copies import Copies, Digests
 from coursekeep_connectors.packages.courses import TOP, course_of, taken, term_of
 from coursekeep_connectors.packages.coverage import COVERAGE
 from coursekeep_connectors.packages.export import read_package
 from coursekeep_connectors.packages.package import address_of, parse_address
+from coursekeep_connectors.packages.place import Found, Stamp
 from coursekeep_connectors.packages.recognise import NotAPackage, Sight
 from coursekeep_connectors.packages.redactions import REDACTIONS
 from coursekeep_connectors.packages.settings import PackagesSettings
 from coursekeep_connectors.packages.streams import entry_chunks, file_chunks
-from coursekeep_connectors.packages.threads import in_thread, pulled
+from coursekeep_connectors.packages.threads import pulled
 
 __all__ = ["PackagesConnector"]
 
@@ -59,6 +61,7 @@ class PackagesConnector(Connector[PackagesSettings]):
     ) -> None:
         super().__init__(settings, transport=transport, retry=retry)
         self._folder = Folder(settings)
+        self._digests = Digests(self._folder)
 
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> None:
         """Make none: nothing is asked over HTTP."""
@@ -72,19 +75,19 @@ class PackagesConnector(Connector[PackagesSettings]):
 
     def describe(self) -> dict[str, Any]:
         """Return the connector and the folder."""
-        return {"connector": self.name, "base_url": self.settings.path.absolute().as_uri()}
+        return {"connector": self.name, "base_url": self._folder.place.address}
 
     async def check(self) -> AsyncGenerator[CheckStep]:
         """Yield whether the folder can be read, and what is in it."""
-        async for step in check_folder(self._folder):
+        async for step in check_folder(self._folder, Copies(digests=self._digests)):
             yield step
 
     async def terms(self) -> AsyncGenerator[Term]:
         """Yield the folders that hold packages, as terms."""
         seen: set[str] = set()
         async with aclosing(self._seen()) as found:
-            async for course_id, _ in found:
-                term = term_of(course_id)
+            async for file, _ in found:
+                term = term_of(file.id)
                 if term.id not in seen:
                     seen.add(term.id)
                     yield term
@@ -92,15 +95,18 @@ class PackagesConnector(Connector[PackagesSettings]):
     async def courses(self, query: CourseQuery) -> AsyncGenerator[Course]:
         """Yield the packages of the folder in the order of their paths.
 
-        A package that is damaged or refused is listed too, under its file's name: archiving it fails, and says why.
+        A package that is damaged or refused is listed too, under its file's name: archiving it fails, and says why. One
+        that is a copy of another in the same list says so.
         """
         terms: set[str] = set()
+        copies = Copies(digests=self._digests)
         async with aclosing(self._seen()) as found:
-            async for course_id, sight in found:
-                course = course_of(course_id, sight)
+            async for file, sight in found:
+                course = course_of(file.id, sight)
                 terms.add(course.term_id or TOP)
                 if taken(course, query):
-                    yield course
+                    first = await copies.first(file) if isinstance(sight, Sight) else None
+                    yield course if first is None else replace(course, same_as=first.id)
         unknown = sorted(set(query.term_ids) - terms)
         if unknown:
             raise NotFound(f"no package lies in the folder {unknown[0]!r}")
@@ -109,67 +115,59 @@ class PackagesConnector(Connector[PackagesSettings]):
         """Return one package by its path below the folder, or by the SIS id that it holds as `sis:...`."""
         if course_id.startswith("sis:"):
             return await self._by_sis_id(course_id.removeprefix("sis:"))
-        path = self._folder.path(course_id)
-        return None if path is None else course_of(course_id, await self._folder.sight(course_id, path))
+        found = await self._folder.find(course_id)
+        return None if found is None else course_of(course_id, await self._folder.sight(found))
 
     async def export(self, course: Course) -> AsyncGenerator[Part]:
         """Yield the package itself, untouched, and what can be read out of it."""
-        path = self._folder.path(course.id)
-        if path is None:
-            raise NotFound("there is no such file; it was moved or removed", where=course.id)
-        stamp = stamp_of(path)
-        sight = await self._folder.sight(course.id, path)
+        found = await self._folder.must_find(course.id)
+        sight = await self._folder.sight(found)
         if isinstance(sight, NotAPackage):
             raise MalformedAnswer(f"the file is no course package: {sight}", where=course.id)
         if not isinstance(sight, Sight):
             raise type(sight)(sight.message, where=sight.where)
-        yield NativeExport(name=path.name, url=address_of(course.id), size=stamp[0], format=sight.format)
+        address = address_of(course.id, found.stamp)
+        yield NativeExport(name=found.name, url=address, size=found.size, format=sight.format)
         async with (
-            self._folder.borrowed(course.id) as loan,
+            self._folder.borrowed(course.id, found.stamp) as loan,
             aclosing(pulled(read_package(course.id, sight, loan.container, self.settings))) as parts,
         ):
             async for part in parts:
                 yield part
-        self._folder.unchanged(course.id, stamp)
+        await self._folder.must_find(course.id, found.stamp)
 
     def open(self, file: RemoteFile | NativeExport) -> AbstractAsyncContextManager[Download]:
         """Open the package itself, or an entry of it."""
         return self._open(*parse_address(file.url))
 
     @asynccontextmanager
-    async def _open(self, course_id: str, entry: str | None) -> AsyncIterator[Download]:
+    async def _open(self, course_id: str, stamp: Stamp, entry: str | None) -> AsyncIterator[Download]:
         if entry is None:
-            path = self._folder.path(course_id)
-            if path is None:
-                raise NotFound("there is no such file; it was moved or removed", where=course_id)
-            size = stamp_of(path)[0]
-            async with aclosing(file_chunks(path, size)) as chunks:
-                yield Download(chunks=chunks, size=size, content_type=None, host="")
+            with await self._folder.opened(await self._folder.must_find(course_id, stamp)) as file:
+                async with aclosing(file_chunks(file)) as chunks:
+                    yield Download(chunks=chunks, size=file.size, content_type=None, host="")
             return
-        async with self._folder.borrowed(course_id) as loan:
+        async with self._folder.borrowed(course_id, stamp) as loan:
             found = loan.container.entries.get(entry)
             if found is None:
                 raise NotFound("the package has no such entry", where=f"{course_id}: {entry}")
             async with aclosing(entry_chunks(loan, entry)) as chunks:
                 yield Download(chunks=chunks, size=found.size, content_type=None, host="")
 
-    async def _seen(self) -> AsyncGenerator[tuple[str, Seen]]:
+    async def _seen(self) -> AsyncGenerator[tuple[Found, Seen]]:
         """Yield every file that is a package, or would be one if it were not damaged."""
-        for course_id in await in_thread(lambda: list(self._folder.ids())):
-            path: Path | None = self._folder.path(course_id)
-            if path is None:
-                continue  # removed since the folder was read
+        for found in await self._folder.files():
             try:
-                sight = await self._folder.sight(course_id, path)
+                sight = await self._folder.sight(found)
             except NotFound:
-                continue
+                continue  # removed since the folder was read
             if not isinstance(sight, NotAPackage):
-                yield course_id, sight
+                yield found, sight
 
     async def _by_sis_id(self, sis_id: str) -> Course | None:
         async with aclosing(self._seen()) as found:
-            async for course_id, sight in found:
+            async for file, sight in found:
                 known = sight.sis_id if isinstance(sight, Sight) else None
                 if known is not None and known.casefold() == sis_id.casefold():
-                    return course_of(course_id, sight)
+                    return course_of(file.id, sight)
         return None

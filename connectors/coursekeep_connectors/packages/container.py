@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
 from coursekeep import MalformedAnswer
+from coursekeep_connectors.packages.place import PackageFile
 from coursekeep_connectors.packages.settings import PackagesSettings
 
 __all__ = ["Container", "Entry", "Reader", "Toll", "safe_entry"]
@@ -44,8 +44,9 @@ class Container(ABC):
     #: True where reading out of order costs time, so that one entry should be read after the other
     in_turn: bool = False
 
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
+    def __init__(self, file: PackageFile) -> None:
+        """Take the package's bytes; `close` closes them too."""
+        self.file = file
 
     @abstractmethod
     def open(self, name: str) -> Reader:
@@ -53,7 +54,7 @@ class Container(ABC):
 
     def close(self) -> None:
         """Close the package; readers end with it."""
-        self._source.close()
+        self.file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +66,10 @@ class Container(ABC):
 class Toll:
     """Counts what a package unpacks to, and raises `MalformedAnswer` where it is more than the settings allow."""
 
-    def __init__(self, path: Path, packed: int, limits: PackagesSettings) -> None:
+    def __init__(self, file: PackageFile, limits: PackagesSettings) -> None:
         self.limits = limits
-        self._where = path.name
-        self._packed = packed
+        self._where = file.name
+        self._packed = file.size
         self._entries = 0
         self._bytes = 0
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from coursekeep import GapReason, Kind, MalformedAnswer, Part, RemoteFile
 from coursekeep_connectors.packages.documents import Documents
+from coursekeep_connectors.packages.place import Stamp
 from coursekeep_connectors.packages.sheet import Sheet
 
 __all__ = ["Package", "address_of", "parse_address"]
@@ -36,7 +37,7 @@ class Package:
             group=group,
             id=entry,
             name=name,
-            url=address_of(self.course_id, entry) if found else "",
+            url=address_of(self.course_id, self.documents.container.file.stamp, entry) if found else "",
             withheld=None if found else GapReason.NOT_FOUND,
             size=found.size if found else None,
             folder=folder or None,
@@ -59,15 +60,17 @@ class Package:
             yield self.sheet.unreadable(kind, name, error, count=count)
 
 
-def address_of(course_id: str, entry: str | None = None) -> str:
-    """Return the address of a package, or of an entry in it."""
+def address_of(course_id: str, stamp: Stamp, entry: str | None = None) -> str:
+    """Return the address of a package in one state, or of an entry in it."""
     inside = "" if entry is None else "#" + quote(entry, safe="/")
-    return _SCHEME + quote(course_id, safe="/") + inside
+    return f"{_SCHEME}{quote(course_id, safe='/')}?{stamp[0]}-{quote(stamp[1], safe='')}{inside}"
 
 
-def parse_address(address: str) -> tuple[str, str | None]:
-    """Return the course's id and the entry, which is None for the package itself. Raises ValueError."""
-    if not address.startswith(_SCHEME):
+def parse_address(address: str) -> tuple[str, Stamp, str | None]:
+    """Return the course's id, the state, and the entry, which is None for the package itself. Raises ValueError."""
+    package, mark, entry = address.removeprefix(_SCHEME).partition("#")
+    course_id, asked, stamp = package.partition("?")
+    size, dash, rest = stamp.partition("-")
+    if not (address.startswith(_SCHEME) and asked and dash and size.isdigit()):
         raise ValueError(f"{address!r} is no address in a package")
-    course_id, mark, entry = address.removeprefix(_SCHEME).partition("#")
-    return unquote(course_id), unquote(entry) if mark else None
+    return unquote(course_id), (int(size), unquote(rest)), unquote(entry) if mark else None

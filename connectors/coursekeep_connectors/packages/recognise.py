@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -16,6 +15,7 @@ from coursekeep import MalformedAnswer
 from coursekeep_connectors.packages.container import Container, Entry, Reader, Toll
 from coursekeep_connectors.packages.documents import Documents, child, children, descendants, text_of
 from coursekeep_connectors.packages.gunzip import Cursor, Marks
+from coursekeep_connectors.packages.place import PackageFile
 from coursekeep_connectors.packages.settings import PackagesSettings
 from coursekeep_connectors.packages.tarred import TarContainer, walk_tar
 from coursekeep_connectors.packages.values import moment, stamp
@@ -72,47 +72,40 @@ class Sight:
     category: str | None = None
 
 
-def look(path: Path, limits: PackagesSettings, halt: threading.Event | None = None) -> Sight:
+def look(file: PackageFile, limits: PackagesSettings, halt: threading.Event | None = None) -> Sight:
     """Recognise a file. Of a Moodle backup, only as much is read as comes before the course's description.
 
-    Raises `NotAPackage`; `MalformedAnswer` for a package that is damaged or refused; OSError.
+    Raises `NotAPackage`; `MalformedAnswer` for a package that is damaged or refused; and as `PackageFile.pread`.
     """
-    magic = _magic(path)
+    magic = file.pread(0, 4)
     if magic[:2] == b"\x1f\x8b":
-        return _look_into_tar(path, limits, halt or threading.Event())
+        return _look_into_tar(file, limits, halt or threading.Event())
     if magic in (b"PK\x03\x04", b"PK\x05\x06"):
-        with ZipContainer(path, Toll(path, path.stat().st_size, limits)) as container:
-            return _look_into_zip(Documents(container, largest=limits.max_document, deepest=limits.max_depth))
+        container = ZipContainer(file, Toll(file, limits))
+        return _look_into_zip(Documents(container, largest=limits.max_document, deepest=limits.max_depth))
     raise NotAPackage("neither a zip file nor a gzipped tar file")
 
 
-def open_container(path: Path, limits: PackagesSettings, halt: threading.Event | None = None) -> Container:
-    """Open a package of any format. Raises `NotAPackage`, `MalformedAnswer`, OSError."""
-    magic, toll = _magic(path), Toll(path, path.stat().st_size, limits)
+def open_container(file: PackageFile, limits: PackagesSettings, halt: threading.Event | None = None) -> Container:
+    """Open a package of any format. Raises `NotAPackage`, `MalformedAnswer`, and as `PackageFile.pread`."""
+    magic, toll = file.pread(0, 4), Toll(file, limits)
     if magic[:2] == b"\x1f\x8b":
-        return TarContainer(path, toll, halt)
+        return TarContainer(file, toll, halt)
     if magic in (b"PK\x03\x04", b"PK\x05\x06"):
-        return ZipContainer(path, toll)
+        return ZipContainer(file, toll)
     raise NotAPackage("neither a zip file nor a gzipped tar file")
 
 
-def _magic(path: Path) -> bytes:
-    with path.open("rb") as source:
-        return source.read(4)
-
-
-def _look_into_tar(path: Path, limits: PackagesSettings, halt: threading.Event) -> Sight:
-    with path.open("rb") as source:
-        cursor = Cursor(source.fileno(), path.name, Marks(halt=halt))
-        seen = 0
-        for entry, found in walk_tar(cursor, Toll(path, path.stat().st_size, limits)):
-            seen += 1
-            if entry.name in _MOODLE and entry.size <= _LARGEST:
-                data = b""
-                while len(data) < entry.size and (more := found.read(entry.size - len(data))):
-                    data += more
-                documents = Documents(_Single(entry, data), largest=_LARGEST, deepest=limits.max_depth)
-                return _moodle(documents, entry.name)
+def _look_into_tar(file: PackageFile, limits: PackagesSettings, halt: threading.Event) -> Sight:
+    seen = 0
+    for entry, found in walk_tar(Cursor(file, Marks(halt=halt)), Toll(file, limits)):
+        seen += 1
+        if entry.name in _MOODLE and entry.size <= _LARGEST:
+            data = b""
+            while len(data) < entry.size and (more := found.read(entry.size - len(data))):
+                data += more
+            documents = Documents(_Single(file, entry, data), largest=_LARGEST, deepest=limits.max_depth)
+            return _moodle(documents, entry.name)
     raise NotAPackage(f"a gzipped tar file of {seen:,} entries, but without a Moodle backup's moodle_backup.xml")
 
 
@@ -238,10 +231,10 @@ def _required(found: Element | None, name: str) -> Element:
 class _Single(Container):
     """One entry that was read already."""
 
-    def __init__(self, entry: Entry, data: bytes) -> None:
+    def __init__(self, file: PackageFile, entry: Entry, data: bytes) -> None:
+        super().__init__(file)
         self._data = data
         self.entries = {entry.name: entry}
-        super().__init__(BytesIO())
 
     def open(self, name: str) -> Reader:
         """Open the entry."""

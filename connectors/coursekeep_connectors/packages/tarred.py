@@ -6,11 +6,11 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from coursekeep import MalformedAnswer
 from coursekeep_connectors.packages.container import Container, Entry, Reader, Toll, safe_entry
 from coursekeep_connectors.packages.gunzip import Cursor, Marks
+from coursekeep_connectors.packages.place import PackageFile
 
 __all__ = ["TarContainer", "walk_tar"]
 
@@ -27,30 +27,24 @@ class TarContainer(Container):
 
     in_turn = True
 
-    def __init__(self, path: Path, toll: Toll, halt: threading.Event | None = None) -> None:
-        """Open and list it, which reads it whole. Raises `MalformedAnswer` and OSError."""
-        source = path.open("rb")
-        super().__init__(source)
-        self._name = path.name
+    def __init__(self, file: PackageFile, toll: Toll, halt: threading.Event | None = None) -> None:
+        """List it, which reads it whole. Raises `MalformedAnswer`, and what `PackageFile.pread` raises."""
+        super().__init__(file)
         self._marks = Marks(halt=halt or threading.Event())
         self._idle: list[Cursor] = []
         self._lock = threading.Lock()
-        try:
-            listed: dict[str, Entry] = {}
-            for entry, _ in walk_tar(Cursor(source.fileno(), path.name, self._marks), toll):
-                if entry.name in listed:
-                    raise toll.refused(f"two entries are named {entry.name!r}, and which is meant cannot be told")
-                listed[entry.name] = entry
-            self.entries: Mapping[str, Entry] = listed
-        except BaseException:
-            source.close()
-            raise
+        listed: dict[str, Entry] = {}
+        for entry, _ in walk_tar(Cursor(file, self._marks), toll):
+            if entry.name in listed:
+                raise toll.refused(f"two entries are named {entry.name!r}, and which is meant cannot be told")
+            listed[entry.name] = entry
+        self.entries: Mapping[str, Entry] = listed
 
     def open(self, name: str) -> Reader:
         """Open an entry."""
         entry = self.entries.get(name)
         if entry is None:
-            raise MalformedAnswer(f"the package has no entry {name!r}", where=self._name)
+            raise MalformedAnswer(f"the package has no entry {name!r}", where=self.file.name)
         return _TarReader(self, entry)
 
     def cursor(self, position: int) -> Cursor:
@@ -62,7 +56,7 @@ class TarContainer(Container):
             if cursor is not None:
                 self._idle.remove(cursor)
         if cursor is None:
-            return Cursor(self._source.fileno(), self._name, self._marks, position)
+            return Cursor(self.file, self._marks, position)
         cursor.skip(position - cursor.position)
         return cursor
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import threading
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from coursekeep import MalformedAnswer
 from coursekeep_connectors.packages.container import Container, Entry, Reader, Toll, safe_entry
+from coursekeep_connectors.packages.place import PackageFile
 
 __all__ = ["ZipContainer"]
 
@@ -26,15 +27,17 @@ _BAD = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.er
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 #: bytes of the directory for each entry that is allowed
 _ROOM = 1024
+#: bytes that are read at least
+_AHEAD = 64 * 1024
 
 
 class ZipContainer(Container):
     """A zip file."""
 
-    def __init__(self, path: Path, toll: Toll) -> None:
-        """Open and judge it. Raises `MalformedAnswer` and OSError."""
-        source = path.open("rb")
-        super().__init__(source)
+    def __init__(self, file: PackageFile, toll: Toll) -> None:
+        """Judge it. Raises `MalformedAnswer`, and what `PackageFile.pread` raises."""
+        super().__init__(file)
+        source = io.BufferedReader(_Seekable(file), _AHEAD)
         try:
             _count(source, toll)
             source.seek(0)
@@ -42,23 +45,48 @@ class ZipContainer(Container):
             self.entries: Mapping[str, Entry]
             self._infos, self.entries = _judged(self._zip, toll)
         except _BAD as error:
-            source.close()
-            raise MalformedAnswer(f"the zip file cannot be read: {error}", where=path.name) from error
-        except BaseException:
-            source.close()
-            raise
-        self._name = path.name
+            raise MalformedAnswer(f"the zip file cannot be read: {error}", where=file.name) from error
 
     def open(self, name: str) -> Reader:
         """Open an entry."""
         info = self._infos.get(name)
         if info is None:
-            raise MalformedAnswer(f"the package has no entry {name!r}", where=self._name)
-        where = f"{self._name}: {name}"
+            raise MalformedAnswer(f"the package has no entry {name!r}", where=self.file.name)
+        where = f"{self.file.name}: {name}"
         try:
             return _ZipReader(self._zip.open(info), info.file_size, where)
         except (*_BAD, RuntimeError, OSError) as error:
             raise MalformedAnswer(f"the entry cannot be read: {error}", where=where) from error
+
+
+class _Seekable(io.RawIOBase):
+    """A package's bytes as a file, for those who seek."""
+
+    def __init__(self, file: PackageFile) -> None:
+        self._file = file
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise ValueError("a place before the beginning")
+        self._place = start + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._file.pread(self._place, len(buffer))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
 
 
 class _ZipReader:

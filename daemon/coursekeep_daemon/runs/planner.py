@@ -98,16 +98,17 @@ class Planner:
             return  # its items came with it
         request = await self._with_accounts(Request.of(run), lms)
         done = await self._store.refs_of(run.id)
+        taken = set(done)
         chunk: list[Selection] = []
         since = time.monotonic()
         async with aclosing(self._select(request, lms, done)) as selections:
             async for selection in selections:
                 chunk.append(selection)
                 if len(chunk) >= _CHUNK or time.monotonic() - since > _CHUNK_SECONDS:
-                    await self._store_chunk(run, lms, request, chunk)
+                    await self._store_chunk(run, lms, request, chunk, taken)
                     added()
                     chunk, since = [], time.monotonic()
-        await self._store_chunk(run, lms, request, chunk)
+        await self._store_chunk(run, lms, request, chunk, taken)
 
     async def preview(self, request: Request, lms: Lms, *, limit: int) -> Preview:
         """Say what a run would take now, up to a number of courses; write nothing. Raises as `plan`."""
@@ -115,6 +116,7 @@ class Planner:
         request = await self._with_accounts(request, lms)
         rows: list[PreviewRow] = []
         seen: set[str] = set()
+        taken: set[str] = set()
         chunk: list[Selection] = []
         truncated = False
         async with aclosing(self._select(request, lms, ())) as selections:
@@ -126,9 +128,9 @@ class Planner:
                 seen |= {_key(selection)}
                 chunk.append(selection)
                 if len(chunk) >= _CHUNK:
-                    rows += await self._rows(request, lms, chunk)
+                    rows += await self._rows(request, lms, chunk, taken)
                     chunk = []
-        rows += await self._rows(request, lms, chunk)
+        rows += await self._rows(request, lms, chunk, taken)
         return Preview(rows=rows, counts=Counter(row.would for row in rows), truncated=truncated)
 
     async def find(self, ref: str, lms: Lms) -> Selection:
@@ -166,21 +168,23 @@ class Planner:
         context = SourceContext(now=self._clock(), done=done, concurrency=concurrency)
         return source.select(lms.connector, params, context)
 
-    async def _rows(self, request: Request, lms: Lms, chunk: Sequence[Selection]) -> list[PreviewRow]:
+    async def _rows(self, request: Request, lms: Lms, chunk: Sequence[Selection], taken: set[str]) -> list[PreviewRow]:
         heads = await self._heads(lms, chunk)
         rows = []
         for selection in chunk:
-            plan = self._plan_of(selection, request, lms, heads)
+            plan = self._plan_of(selection, request, lms, heads, taken)
             rows.append(_left_out(selection, request) if plan is None else _row(selection, plan))
         return rows
 
-    async def _store_chunk(self, run: Run, lms: Lms, request: Request, chunk: Sequence[Selection]) -> None:
+    async def _store_chunk(
+        self, run: Run, lms: Lms, request: Request, chunk: Sequence[Selection], taken: set[str]
+    ) -> None:
         if not chunk:
             return
         await self._store.see_courses(run.integration, [one.course for one in chunk if one.course is not None])
         heads = await self._heads(lms, chunk)
         await self._recover_versions(lms, heads)
-        plans = [self._plan_of(selection, request, lms, heads) for selection in chunk]
+        plans = [self._plan_of(selection, request, lms, heads, taken) for selection in chunk]
         await self._store.add_items(run.id, [plan for plan in plans if plan is not None])
 
     async def _heads(self, lms: Lms, chunk: Sequence[Selection]) -> dict[str, Head]:
@@ -214,8 +218,13 @@ class Planner:
         found = ((head, runs.get(head.run_id or 0)) for head in heads)
         return [head if run is not None and made_by(head, run) else without_run(head) for head, run in found]
 
-    def _plan_of(self, selection: Selection, request: Request, lms: Lms, heads: Mapping[str, Head]) -> ItemPlan | None:
-        """Return the item of a selection; None where a pattern leaves its course out."""
+    def _plan_of(
+        self, selection: Selection, request: Request, lms: Lms, heads: Mapping[str, Head], taken: set[str]
+    ) -> ItemPlan | None:
+        """Return the item of a selection; None where a pattern leaves its course out.
+
+        `taken` holds the courses that this run has taken so far, and gets this one too.
+        """
         course, ref = selection.course, selection.ref
         if selection.outcome is Outcome.NOT_FOUND or (course is None and selection.outcome is Outcome.FOUND):
             detail = selection.detail or "the LMS knows no such course"
@@ -228,6 +237,10 @@ class Planner:
         if request.patterns.left_out(course):
             return None
         head = heads.get(course.id)
+        if head is None and course.same_as in taken:
+            detail = f"the same content, byte for byte, as {course.same_as}, which this run takes"
+            return _ended(plan, ItemStatus.SKIPPED, SkipReason.DUPLICATE, detail)
+        taken.add(course.id)
         if head is None or request.on_existing == "refresh":
             return plan
         return self._existing(plan, course, lms, head)

@@ -220,4 +220,4 @@ def test_path_is_relative_to_the_settings_file(tmp_path: Path) -> None:
     settings = connector_settings(load_settings(tmp_path / "settings.toml"), "disk", PackagesSettings)
 
     assert isinstance(settings, PackagesSettings)
-    assert settings.path == tmp_path / "exports"
+    assert settings.folder == tmp_path / "exports"

@@ -301,3 +301,55 @@ def test_parameters_that_do_not_fit_are_named(on_bench):
             bench.planner.check(request)
 
     on_bench(test)
+
+
+def test_copy_of_a_course_that_the_run_takes_is_skipped(on_bench):
+    """A copy is an item that names its twin. It is taken where the twin is not, or where it has its own package."""
+
+    async def test(bench: Bench) -> None:
+        bench.archived(course("c"))
+        copies = [found(id_, same_as="a") for id_ in ("b", "c")]
+        bench.yields(found("a"), *copies, found("d", same_as="left out by a pattern"))
+        for on_existing, of_c in (("skip", (ItemStatus.SKIPPED, "archived")), ("refresh", (ItemStatus.QUEUED, None))):
+            run = await bench.run(on_existing)
+            await bench.planner.plan(run, bench.lms)
+            items = await bench.items(run)
+
+            assert (items["b"].status, items["b"].reason) == (ItemStatus.SKIPPED, "duplicate")
+            assert "as a, which" in (items["b"].detail or "")
+            assert (items["c"].status, items["c"].reason) == of_c
+            assert items["a"].status is items["d"].status is ItemStatus.QUEUED
+        preview = await bench.planner.preview(Request.of(run), bench.lms, limit=10)
+        assert [row.reason for row in preview.rows] == [None, "duplicate", None, None]
+
+    on_bench(test)
+
+
+def test_copy_is_taken_where_a_pattern_leaves_its_twin_out(on_bench):
+    """Content is not lost because the copy that comes first is excluded."""
+
+    async def test(bench: Bench) -> None:
+        bench.yields(found("a"), found("b", same_as="a"))
+        run = await bench.run(exclude=["C-a"])
+        await bench.planner.plan(run, bench.lms)
+
+        assert {ref: item.status for ref, item in (await bench.items(run)).items()} == {"b": ItemStatus.QUEUED}
+
+    on_bench(test)
+
+
+def test_copy_is_known_after_an_interruption(on_bench):
+    """What the run took before it was interrupted counts."""
+
+    async def test(bench: Bench) -> None:
+        first = [found("a"), *(found(str(number)) for number in range(200))]
+        run = await bench.run()
+        bench.yields(*first, RuntimeError("the process dies"))
+        with pytest.raises(RuntimeError):
+            await bench.planner.plan(run, bench.lms)
+        bench.yields(*first[200:], found("b", same_as="a"))  # what is done is not asked for again
+        await bench.planner.plan(run, bench.lms)
+
+        assert (await bench.items(run))["b"].reason == "duplicate"
+
+    on_bench(test)

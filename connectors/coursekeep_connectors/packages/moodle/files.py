@@ -82,7 +82,7 @@ def _file(backup: Backup, element: Element) -> tuple[RemoteFile, int]:
         group=_GROUPS.get(said(element, "component") or "", "course"),
         id=element.get("id", ""),
         name=said(element, "filename") or digest,
-        url=address_of(backup.package.course_id, entry_name) if entry else "",
+        url=address_of(backup.package.course_id, backup.documents.container.file.stamp, entry_name) if entry else "",
         withheld=None if entry else GapReason.NOT_FOUND,
         size=whole(said(element, "filesize")),
         digest=f"sha1:{digest}" if digest else None,
