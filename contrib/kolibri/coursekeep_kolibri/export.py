@@ -1,0 +1,52 @@
+"""Everything that Kolibri knows of one class, area by area."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from coursekeep import Kind, MalformedAnswer, Record
+from coursekeep_kolibri.attendance import read_attendance
+from coursekeep_kolibri.ledger import Item, Parts
+from coursekeep_kolibri.lessons import read_lessons, read_resources
+from coursekeep_kolibri.logs import read_progress
+from coursekeep_kolibri.people import read_enrollments, read_groups, read_people
+from coursekeep_kolibri.quizzes import read_quiz_attempts, read_quizzes
+from coursekeep_kolibri.reading import Reading
+
+__all__ = ["read_class"]
+
+#: The order matters: lessons and quizzes say which resources to read, and people come when all who are referred to
+#: are known.
+_AREAS = (
+    (read_enrollments, (Kind.ENROLLMENTS,)),
+    (read_groups, (Kind.GROUPS,)),
+    (read_lessons, (Kind.STRUCTURE,)),
+    (read_quizzes, (Kind.QUIZZES, Kind.QUIZ_QUESTIONS)),
+    (read_resources, (Kind.ACTIVITIES, Kind.FILES)),
+    (read_quiz_attempts, (Kind.QUIZ_ATTEMPTS,)),
+    (read_progress, (Kind.COMPLETIONS, Kind.RESPONSES)),
+    (read_attendance, (Kind.ACTIVITIES, Kind.RESPONSES)),
+    (read_people, (Kind.PEOPLE,)),
+)
+
+
+async def read_class(reading: Reading) -> Parts:
+    """Yield all parts of a class."""
+    ledger = reading.ledger
+    yield ledger.raw("classrooms", [reading.item])
+    yield _setting(reading.item)
+    ledger.expect(Kind.SETTINGS)
+    answer = await reading.client.get(f"/coach/api/classsummary/{reading.id}/")
+    if not isinstance(answer.body, dict):
+        raise MalformedAnswer("the class summary is no object", where=answer.where)
+    reading.summary = answer.body
+    for area, kinds in _AREAS:
+        async with aclosing(ledger.guarded(area(reading), *kinds)) as parts:
+            async for part in parts:
+                yield part
+    for expected in ledger.expected():
+        yield expected
+
+
+def _setting(item: Item) -> Record:
+    return Record(kind=Kind.SETTINGS, id="classroom", data={"value": {"id": item["id"], "name": item["name"]}})

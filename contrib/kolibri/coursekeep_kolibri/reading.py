@@ -1,0 +1,73 @@
+"""What all areas of one class's export share: the client, the ledger, the class, and what was met so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from coursekeep import LmsClient, MalformedAnswer, Params, RawPage
+from coursekeep_kolibri.ledger import Item, Ledger
+
+__all__ = ["PAGE_SIZE", "Reading", "chunks"]
+
+#: objects to ask for at one time, where Kolibri numbers pages
+PAGE_SIZE = 200
+#: what Kolibri asks people about themselves, besides their names
+_DEMOGRAPHICS = frozenset({"gender", "birth_year", "extra_demographics"})
+
+
+class Reading:
+    """One class being read."""
+
+    def __init__(self, client: LmsClient, item: Item, *, base_url: str, demographics: bool) -> None:
+        self.client = client
+        self.base_url = base_url
+        self.item = item
+        self.id = str(item["id"])
+        self.ledger = Ledger()
+        self._demographics = demographics
+        #: the coach's view of the class: lessons, quizzes, groups, and where each learner stands
+        self.summary: Mapping[str, Any] = {}
+        #: people who are referred to, in the order in which they were met
+        self.people: dict[str, None] = {}
+        #: ids of resources that lessons and quizzes use, in the order in which they were met
+        self.nodes: dict[str, None] = {}
+        #: the resource under which logs of a content are told: Kolibri keeps them by content, wherever it lies
+        self.node_of: dict[str, str] = {}
+
+    def listed(self, key: str) -> list[dict[str, Any]]:
+        """Return a list of the class summary. Raises `MalformedAnswer`."""
+        items = self.summary.get(key)
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise MalformedAnswer(f"the class summary holds no list of {key}")
+        return items
+
+    def met(self, *people: Any) -> None:
+        """Note people who are referred to."""
+        for id_ in people:
+            if isinstance(id_, str) and id_:
+                self.people.setdefault(id_)
+
+    async def all(self, path: str, params: Params) -> list[dict[str, Any]]:
+        """Read a list that Kolibri gives whole, each object once. Raises `MalformedAnswer`."""
+        answer = await self.client.get(path, params)
+        if not isinstance(answer.body, list) or not all(
+            isinstance(item, dict) and "id" in item for item in answer.body
+        ):
+            raise MalformedAnswer("the answer is no list of objects", where=answer.where)
+        # Kolibri joins memberships, and tells an object once for the class and once for each group of its person.
+        return list({item["id"]: item for item in answer.body}.values())
+
+    def raw(self, endpoint: str, items: Sequence[Item]) -> RawPage:
+        """Make a raw page, without what people were asked about themselves unless that is to be kept."""
+        if self._demographics:
+            return self.ledger.raw(endpoint, list(items))
+        kept = [{key: value for key, value in item.items() if key not in _DEMOGRAPHICS} for item in items]
+        return self.ledger.raw(endpoint, kept)
+
+
+def chunks(ids: Iterable[str], size: int = 40) -> Iterator[list[str]]:
+    """Yield ids in lists that fit into an address."""
+    waiting = list(ids)
+    for start in range(0, len(waiting), size):
+        yield waiting[start : start + size]

@@ -1,0 +1,33 @@
+"""The contract of all connectors, for a real Kolibri."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes.kolibri_school import School
+from pydantic import SecretStr
+
+from coursekeep import Connector, RetryPolicy
+from coursekeep.testing import ConnectorContract, Known
+from coursekeep_kolibri import KolibriConnector, KolibriSettings
+
+pytestmark = pytest.mark.xdist_group("kolibri")
+
+
+class TestKolibri(ConnectorContract):
+    """A real Kolibri, read by a facility coach, keeps the contract."""
+
+    @pytest.fixture
+    def connector(self, school: School) -> Connector[Any]:
+        settings = KolibriSettings(
+            base_url=school.server.url,
+            username="archive",
+            password=SecretStr("archive-pass"),
+            ended_classes=("* 2025",),
+        )
+        return KolibriConnector(settings, retry=RetryPolicy(attempts=2, wait=0.0, longest=0.0))
+
+    @pytest.fixture
+    def known(self, school: School) -> Known:
+        return Known(ended=school.biology, missing="0" * 32, forbidden=school.foreign)

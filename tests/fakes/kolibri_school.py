@@ -1,0 +1,186 @@
+"""A school in a real Kolibri: people by its own command, material from a disk, the rest as its own pages make it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakes.kolibri_channel import Channel, Node, write_channel
+from fakes.kolibri_server import KolibriServer, KolibriUser
+
+__all__ = ["CHANNEL", "EXERCISE", "FACILITY", "LOST", "School", "prepare", "settle"]
+
+FACILITY = "Example School"
+EXERCISE = Node(
+    key="exercise",
+    title="Cells: exercise",
+    kind="exercise",
+    file=("perseus", b"PK made-up questions about cells"),
+    preset="exercise",
+    items=("a", "b", "c"),
+)
+FILM = Node(
+    key="film", title="Cells: film", kind="video", file=("mp4", b"made-up film " * 9000), preset="high_res_video"
+)
+READER = Node(
+    key="reader", title="Cells ../: reader", kind="document", file=("pdf", b"%PDF-1.4 cells"), preset="document"
+)
+CHANNEL = Channel(name="Life science", nodes=(EXERCISE, FILM, READER))
+#: a resource of a channel that this Kolibri does not have
+LOST = {"content_id": "1" * 32, "channel_id": "2" * 32, "contentnode_id": "3" * 32}
+
+_HEADER = (
+    "Database ID (UUID)",
+    "Username (USERNAME)",
+    "Password (PASSWORD)",
+    "Full name (FULL_NAME)",
+    "User type (USER_TYPE)",
+    "Identifier (IDENTIFIER)",
+    "Birth year (BIRTH_YEAR)",
+    "Gender (GENDER)",
+    "Learner enrolled in (ENROLLED_IN)",
+    "Assigned to (ASSIGNED_TO)",
+)
+_BIOLOGY, _PHYSICS, _ODD = "Biology 2025", "Physics 2026", "Ke/mi <b>../2025</b> 🧪"
+#: user name, type, identifier, classes as learner, classes as coach
+_PEOPLE = (
+    ("archive", "FACILITY_COACH", "", "", ""),
+    ("coach", "CLASS_COACH", "T-1", "", f"{_BIOLOGY},{_ODD}"),
+    ("ada", "LEARNER", "S-1", f"{_BIOLOGY},{_PHYSICS}", ""),
+    ("ben", "LEARNER", "S-2", _BIOLOGY, ""),
+    ("eve", "LEARNER", "", _BIOLOGY, ""),
+    ("fay", "LEARNER", "", _BIOLOGY, ""),
+    ("cy", "LEARNER", "", f"{_PHYSICS},{_ODD}", ""),
+)
+
+
+@dataclass(kw_only=True)
+class School:
+    """What the school has, by name."""
+
+    server: KolibriServer
+    classes: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
+    #: a class of another facility on the same server
+    foreign: str = ""
+    quiz: str = ""
+    lesson: str = ""
+
+    @property
+    def biology(self) -> str:
+        """Return the id of the class that has ended, with something of everything in it."""
+        return self.classes[_BIOLOGY]
+
+
+def prepare(server: KolibriServer) -> None:
+    """Fill a new Kolibri before it serves: facility, administrator, people, classes, and a channel from a disk."""
+    person = ("--superusername", "admin", "--superuserpassword", "admin-pass")
+    server.manage("provisiondevice", "--facility", FACILITY, "--preset", "formal", "--language_id", "en", *person)
+    people = server.home / "people.csv"
+    with people.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(_HEADER)
+        for name, kind, identifier, learns, teaches in _PEOPLE:
+            row = ["", name, f"{name}-pass", f"{name.title()} Example", kind, identifier, "2010", "FEMALE"]
+            writer.writerow([*row, learns, teaches])
+    server.manage("bulkimportusers", str(people))
+    disk = server.home / "disk"
+    write_channel(CHANNEL, disk)
+    server.manage("importchannel", "disk", CHANNEL.id, str(disk))
+    server.manage("importcontent", "disk", CHANNEL.id, str(disk))
+
+
+def settle(server: KolibriServer) -> School:
+    """Let coaches and learners do what they do in a year."""
+    admin = server.user("admin")
+    school = School(server=server)
+    school.classes = {one["name"]: one["id"] for one in admin.get("/api/auth/classroom/")}
+    school.people = {one["username"]: one["id"] for one in admin.get("/api/auth/facilityuser/")}
+    _teach(school, server.user("coach"))
+    for learner, right in (("ada", (1, 1, 0)), ("ben", (1, 0, 0)), ("eve", (0, 0, 1)), ("fay", (1, 1, 1))):
+        _take_quiz(school, server.user(learner), right, whole=learner == "ada")
+    _practise(school)
+    _leave(school, admin)
+    school.foreign = _found_other_school(admin)
+    return school
+
+
+def _teach(school: School, coach: KolibriUser) -> None:
+    class_ = school.biology
+    group = coach.post("/api/auth/learnergroup/", name="Frogs", parent=class_)["id"]
+    coach.post("/api/auth/membership/", user=school.people["ada"], collection=group)
+    resources = [_resource(node) for node in (EXERCISE, FILM, READER)]
+    lesson = {"collection": class_, "description": "All about <b>cells</b>", "active": True}
+    school.lesson = coach.post(
+        "/api/lessons/lesson/", title="Cells", resources=[*resources, LOST], assignments=[class_], **lesson
+    )["id"]
+    alone = {"assignments": [], "learner_ids": [school.people["ben"]]}
+    coach.post("/api/lessons/lesson/", title="Cells again", resources=resources[:1], **lesson, **alone)
+    section = {"section_title": "One", "description": "Cells", "questions": _questions()}
+    quiz = {"collection": class_, "question_sources": [section]}
+    school.quiz = coach.post(
+        "/api/exams/exam/", title="Cells quiz", assignments=[class_], draft=False, active=True, **quiz
+    )["id"]
+    coach.post("/api/exams/exam/", title="A draft", assignments=[group], draft=True, **quiz)
+    present = [{"user": school.people["ada"], "present": True}, {"user": school.people["ben"], "present": False}]
+    coach.post("/api/attendance/attendancesession/", collection=class_, attendance_records=present)
+
+
+def _resource(node: Node) -> dict[str, str]:
+    return {"content_id": node.content_id, "channel_id": CHANNEL.id, "contentnode_id": node.id}
+
+
+def _questions() -> list[dict[str, Any]]:
+    about = {"exercise_id": EXERCISE.id, "title": EXERCISE.title}
+    return [{**about, "question_id": item, "counter_in_exercise": n} for n, item in enumerate(EXERCISE.item_ids, 1)]
+
+
+def _take_quiz(school: School, learner: KolibriUser, right: tuple[int, ...], *, whole: bool) -> None:
+    session = learner.post("/api/logger/trackprogress/", quiz_id=school.quiz)["session_id"]
+    answers = [
+        _answer(f"{EXERCISE.id}:{item}", correct) for item, correct in zip(EXERCISE.item_ids, right, strict=True)
+    ]
+    learner.put(f"/api/logger/trackprogress/{session}/", time_spent_delta=60, interactions=answers)
+    if whole:
+        learner.put(f"/api/logger/trackprogress/{session}/", time_spent_delta=1, progress=1.0)
+
+
+def _answer(item: str, correct: int) -> dict[str, Any]:
+    about = {"time_spent": 20, "answer": {"chosen": correct}, "simple_answer": "A", "complete": True}
+    return {"item": item, "correct": correct, **about}
+
+
+def _practise(school: School) -> None:
+    ada, ben = school.server.user("ada"), school.server.user("ben")
+    model = {"type": "m_of_n", "m": 2, "n": 3}
+    for repeat in (False, True):  # a second try begins where the first is complete
+        _study(
+            school, ada, _resource(EXERCISE), "exercise", list(EXERCISE.item_ids), mastery_model=model, repeat=repeat
+        )
+    _study(school, ada, _resource(FILM), "video", [])
+    _study(school, ben, LOST, "exercise", ["q1"], mastery_model={"type": "do_all"})
+
+
+def _study(
+    school: School, learner: KolibriUser, resource: dict[str, str], kind: str, items: list[str], **more: Any
+) -> None:
+    about = {"node_id": resource["contentnode_id"], **{key: resource[key] for key in ("content_id", "channel_id")}}
+    started = learner.post("/api/logger/trackprogress/", lesson_id=school.lesson, kind=kind, **about, **more)
+    done: dict[str, Any] = {"time_spent_delta": 30, "progress": 1.0}
+    if items:
+        done["interactions"] = [_answer(item, 1) for item in items]
+    learner.put(f"/api/logger/trackprogress/{started['session_id']}/", **done)
+
+
+def _leave(school: School, admin: KolibriUser) -> None:
+    """Let one learner leave the class, and delete the account of another."""
+    (membership,) = admin.get("/api/auth/membership/", user=school.people["eve"], collection=school.biology)
+    admin.delete(f"/api/auth/membership/{membership['id']}/")
+    admin.delete(f"/api/auth/facilityuser/{school.people['fay']}/")
+
+
+def _found_other_school(admin: KolibriUser) -> str:
+    admin.post("/api/auth/facility/create_facility/", name="Other School", preset="formal")
+    (other,) = [one["id"] for one in admin.get("/api/auth/facility/") if one["name"] == "Other School"]
+    return str(admin.post("/api/auth/classroom/", name="History 2025", parent=other)["id"])
