@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +128,7 @@ class KolibriServer:
             self._users[name] = KolibriUser(self.url, name, f"{name}-pass")
         return self._users[name]
 
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Read from Kolibri's own database."""
         place = self.home / "kolibri" / "db.sqlite3"
         with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as database:
