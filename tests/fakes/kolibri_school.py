@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass, field
 from typing import Any
 
+from fakes.daemon_process import wait_for
 from fakes.kolibri_channel import Channel, Node, write_channel
 from fakes.kolibri_server import KolibriServer, KolibriUser
 
@@ -26,7 +27,46 @@ FILM = Node(
 READER = Node(
     key="reader", title="Cells ../: reader", kind="document", file=("pdf", b"%PDF-1.4 cells"), preset="document"
 )
-CHANNEL = Channel(name="Life science", nodes=(EXERCISE, FILM, READER))
+#: items of the tests before and after the unit, and the learning objective that each asks for
+_ITEMS = {f"{n}" * 32: [f"{'ab'[n % 2]}" * 32] for n in range(4, 8)}
+_TESTS = {
+    "assessment_item_ids": list(_ITEMS),
+    "version_a_item_ids": list(_ITEMS)[:2],
+    "version_b_item_ids": list(_ITEMS)[2:],
+}
+UNIT = Node(
+    key="unit",
+    title="Unit one",
+    kind="topic",
+    options={
+        "modality": "UNIT",
+        "learning_objectives": [{"id": "a" * 32, "text": "Name a cell"}, {"id": "b" * 32, "text": "Draw a cell"}],
+        "assessment_objectives": _ITEMS,
+        "completion_criteria": {
+            "model": "mastery",
+            "threshold": {"mastery_model": "pre_post_test", "pre_post_test": _TESTS},
+        },
+    },
+    children=(
+        Node(
+            key="course lesson",
+            title="Cells, slowly",
+            kind="topic",
+            options={"modality": "LESSON"},
+            children=(
+                Node(
+                    key="slow film",
+                    title="Slow film",
+                    kind="video",
+                    file=("mp4", b"slow film"),
+                    preset="high_res_video",
+                ),
+            ),
+        ),
+    ),
+)
+COURSE = Node(key="course", title="A course", kind="topic", options={"modality": "COURSE"}, children=(UNIT,))
+CHANNEL = Channel(name="Life science", nodes=(EXERCISE, FILM, READER, COURSE))
 #: a resource of a channel that this Kolibri does not have
 LOST = {"content_id": "1" * 32, "channel_id": "2" * 32, "contentnode_id": "3" * 32}
 
@@ -101,8 +141,10 @@ def settle(server: KolibriServer) -> School:
     for learner, right in (("ada", (1, 1, 0)), ("ben", (1, 0, 0)), ("eve", (0, 0, 1)), ("fay", (1, 1, 1))):
         _take_quiz(school, server.user(learner), right, whole=learner == "ada")
     _practise(school)
+    _take_course(school)
     _leave(school, admin)
     school.foreign = _found_other_school(admin)
+    _hand_out_pictures(admin)
     return school
 
 
@@ -173,11 +215,45 @@ def _study(
     learner.put(f"/api/logger/trackprogress/{started['session_id']}/", **done)
 
 
+def _take_course(school: School) -> None:
+    """Assign the course, open the test before its unit, and let one learner end it and another only begin."""
+    coach, class_ = school.server.user("coach"), school.biology
+    session = coach.post("/api/courses/coursesession/", course=COURSE.id, collection=class_, assignments=[class_])["id"]
+    test = {"unit_contentnode_id": UNIT.id, "test_type": "pre"}
+    coach.post(f"/api/courses/coursesession/{session}/activate_test/", **test)
+    about = {"unit_id": UNIT.id, "course_session_id": session, "test_type": "pre"}
+    for name, progress in (("ada", 1.0), ("ben", 0.5)):
+        learner = school.server.user(name)
+        begun = learner.post("/api/logger/trackprogress/", **about)["session_id"]
+        answers = [_answer(item, 1) for item in list(_ITEMS)[:1]]
+        learner.put(f"/api/logger/trackprogress/{begun}/", time_spent_delta=9, interactions=answers)
+        learner.put(f"/api/logger/trackprogress/{begun}/", progress=progress)
+    (film,) = UNIT.children[0].children
+    about = {"node_id": film.id, "content_id": film.content_id, "channel_id": CHANNEL.id}
+    begun = school.server.user("ada").post(
+        "/api/logger/trackprogress/", course_session_id=session, kind=film.kind, **about
+    )
+    school.server.user("ada").put(f"/api/logger/trackprogress/{begun['session_id']}/", progress=1.0)
+
+
 def _leave(school: School, admin: KolibriUser) -> None:
     """Let one learner leave the class, and delete the account of another."""
     (membership,) = admin.get("/api/auth/membership/", user=school.people["eve"], collection=school.biology)
     admin.delete(f"/api/auth/membership/{membership['id']}/")
     admin.delete(f"/api/auth/facilityuser/{school.people['fay']}/")
+
+
+def _hand_out_pictures(admin: KolibriUser) -> None:
+    """Let learners sign in with pictures, and wait until each has some."""
+    (facility,) = [one for one in admin.get("/api/auth/facility/") if one["name"] == FACILITY]
+    place = f"/api/auth/facilitydataset/{facility['dataset']['id']}/save-facility-login-settings/"
+    admin.patch(place, picture_password_settings={"icon_style": "standard", "show_icon_text": True})
+
+    def handed_out() -> bool:
+        learners = admin.get("/api/auth/facilityuser/", member_of=facility["id"], user_type="learner")
+        return all(one["picture_password"] for one in learners)
+
+    wait_for("pictures to sign in with", handed_out)
 
 
 def _found_other_school(admin: KolibriUser) -> str:

@@ -134,8 +134,8 @@ class KolibriServer:
         with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as database:
             return database.execute(statement, values).fetchall()
 
-    def forget_sessions(self) -> None:
-        """End every session, as time or a restored backup does."""
+    def forget_sessions(self, user_id: str) -> None:
+        """End every session of a user, as time or a restored backup does."""
         with closing(sqlite3.connect(self.home / "kolibri" / "sessions.sqlite3", timeout=30)) as database:
-            database.execute("DELETE FROM kolibriauth_session")
+            database.execute("DELETE FROM kolibriauth_session WHERE user_id = ?", [user_id])
             database.commit()

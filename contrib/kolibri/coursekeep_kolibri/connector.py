@@ -90,7 +90,7 @@ class KolibriConnector(Connector[KolibriSettings]):
     async def export(self, course: Course) -> AsyncGenerator[Part]:
         """Yield everything that the user may read of the class."""
         item, _ = await self._classes.one(course.id)
-        reading = Reading(self.client, item, base_url=self.settings.base_url, demographics=self.settings.demographics)
+        reading = Reading(self.client, item, self.settings)
         async with aclosing(read_class(reading)) as parts:
             async for part in parts:
                 yield part

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from coursekeep import Kind, MalformedAnswer, Record
 from coursekeep_kolibri.attendance import read_attendance
+from coursekeep_kolibri.course_sessions import read_course_sessions
 from coursekeep_kolibri.ledger import Item, Parts
 from coursekeep_kolibri.lessons import read_lessons, read_resources
 from coursekeep_kolibri.logs import read_progress
@@ -15,16 +16,26 @@ from coursekeep_kolibri.reading import Reading
 
 __all__ = ["read_class"]
 
-#: The order matters: lessons and quizzes say which resources to read, and people come when all who are referred to
-#: are known.
+_OF_COURSES = (
+    Kind.STRUCTURE,
+    Kind.QUIZZES,
+    Kind.QUIZ_ATTEMPTS,
+    Kind.OUTCOMES,
+    Kind.OUTCOME_RESULTS,
+    Kind.COMPLETIONS,
+    Kind.RESPONSES,
+)
+#: The order matters: lessons, quizzes and courses say which resources to read, and people come when all who are
+#: referred to are known.
 _AREAS = (
     (read_enrollments, (Kind.ENROLLMENTS,)),
     (read_groups, (Kind.GROUPS,)),
     (read_lessons, (Kind.STRUCTURE,)),
     (read_quizzes, (Kind.QUIZZES, Kind.QUIZ_QUESTIONS)),
-    (read_resources, (Kind.ACTIVITIES, Kind.FILES)),
     (read_quiz_attempts, (Kind.QUIZ_ATTEMPTS,)),
+    (read_course_sessions, _OF_COURSES),
     (read_progress, (Kind.COMPLETIONS, Kind.RESPONSES)),
+    (read_resources, (Kind.ACTIVITIES, Kind.FILES)),
     (read_attendance, (Kind.ACTIVITIES, Kind.RESPONSES)),
     (read_people, (Kind.PEOPLE,)),
 )

@@ -24,12 +24,13 @@ from coursekeep import (
     Record,
 )
 
-__all__ = ["Item", "Ledger", "Parts", "reason_of"]
+__all__ = ["Item", "Ledger", "Mapper", "Parts", "reason_of"]
 
 #: an object as Kolibri gives it
 Item = Mapping[str, Any]
 #: a stream of parts that can be closed before its end
 Parts = AsyncGenerator[Part, None]
+#: makes a record of an object
 Mapper = Callable[[Item], Record]
 
 _NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
@@ -61,20 +62,28 @@ class Ledger:
         self._numbers[endpoint] += 1
         return RawPage(endpoint=endpoint, number=self._numbers[endpoint], body=body)
 
-    def mapped(self, kind: Kind, item: Item, mapper: Mapper) -> Iterator[Part]:
-        """Map one object to its record, or to a gap where it makes no sense. One that comes again is left out."""
+    def mapped(self, kind: Kind, item: Item, mapper: Mapper, *, basis: str | None = None) -> Iterator[Part]:
+        """Map one object to its record, or to a gap where it makes no sense. One that comes again is left out.
+
+        With a basis, it is counted as expected, once.
+        """
         try:
             record = mapper(item)
             MODELS[kind].model_validate({"id": record.id, **record.data})
         except _NONSENSE as error:
+            if basis is not None:
+                self.expect(kind, 1, basis)
             id_ = item.get("id")
             name = None if id_ is None else str(id_)
             yield Gap(kind=kind, reason=GapReason.MALFORMED, id=name, detail=_nonsense(error))
             return
         known = self._ids.setdefault(kind, {})
-        if record.id not in known:
-            known[record.id] = None
-            yield record
+        if record.id in known:
+            return
+        known[record.id] = None
+        if basis is not None:
+            self.expect(kind, 1, basis)
+        yield record
 
     async def guarded(self, parts: Parts, *kinds: Kind) -> Parts:
         """Yield the parts; what Kolibri denies or garbles becomes a gap of each kind, and the rest goes on.

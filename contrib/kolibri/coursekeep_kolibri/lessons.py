@@ -27,16 +27,14 @@ async def read_lessons(reading: Reading) -> Parts:
     ledger.expect(Kind.STRUCTURE, 0, "class summary")
     for place, lesson in enumerate(sorted(lessons, key=lambda one: (str(one.get("date_created")), str(one["id"])))):
         reading.met(lesson.get("created_by"), *lesson.get("learner_ids", ()))
-        ledger.expect(Kind.STRUCTURE, 1, "class summary")
-        for part in ledger.mapped(Kind.STRUCTURE, lesson, partial(_module, place=place)):
+        for part in ledger.mapped(Kind.STRUCTURE, lesson, partial(_module, place=place), basis="class summary"):
             yield part
         for number, resource in enumerate(lesson.get("resources") or ()):
             node = str(resource["contentnode_id"])
             reading.nodes.setdefault(node)
             reading.node_of.setdefault(str(resource["content_id"]), node)
-            ledger.expect(Kind.STRUCTURE, 1, "class summary")
             mapper = partial(_item, lesson=lesson, number=number, content=kinds.get(node, {}))
-            for part in ledger.mapped(Kind.STRUCTURE, resource, mapper):
+            for part in ledger.mapped(Kind.STRUCTURE, resource, mapper, basis="class summary"):
                 yield part
 
 
@@ -117,7 +115,7 @@ def _listed(node: Item) -> list[dict[str, Any]]:
 
 
 def _files(reading: Reading, node: Item) -> list[RemoteFile]:
-    return [_file(reading.base_url, node, file) for file in _listed(node)]
+    return [_file(reading.settings.base_url, node, file) for file in _listed(node)]
 
 
 def _file(base_url: str, node: Item, file: Item) -> RemoteFile:

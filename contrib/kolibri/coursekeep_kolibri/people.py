@@ -7,7 +7,7 @@ from functools import partial
 
 from coursekeep import Gap, GapReason, Kind, MalformedAnswer, Record
 from coursekeep_kolibri.ledger import Item, Parts
-from coursekeep_kolibri.reading import PAGE_SIZE, Reading, chunks
+from coursekeep_kolibri.reading import Reading, chunks
 
 __all__ = ["read_enrollments", "read_groups", "read_people"]
 
@@ -73,7 +73,7 @@ async def read_people(reading: Reading) -> Parts:
     """Yield whoever belongs to the class, and then whoever is referred to besides."""
     ledger = reading.ledger
     for path in ("/api/auth/facilityuser/", "/api/auth/deletedfacilityuser/"):
-        params = {"related_to__in": reading.id, "page_size": PAGE_SIZE}
+        params = {"related_to__in": reading.id, "page_size": reading.settings.page_size}
         async with aclosing(reading.client.pages(path, params, key="results")) as pages:
             async for page in pages:
                 if page.number == 1:

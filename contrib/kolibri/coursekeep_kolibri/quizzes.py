@@ -8,10 +8,10 @@ from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
 from coursekeep_kolibri.ledger import Item, Parts
-from coursekeep_kolibri.logs import attempts_of, tries_of
+from coursekeep_kolibri.logs import attempt_of, read_tries
 from coursekeep_kolibri.reading import Reading
 
-__all__ = ["read_quiz_attempts", "read_quizzes"]
+__all__ = ["read_attempts", "read_quiz_attempts", "read_quizzes"]
 
 _KEPT = (
     "active",
@@ -107,41 +107,31 @@ def _question(source: Item, *, quiz: Item, number: int, section: int) -> Record:
 
 async def read_quiz_attempts(reading: Reading) -> Parts:
     """Yield every learner's tries at every quiz with their answers, also of learners who have left the class."""
-    ledger = reading.ledger
     standing = reading.listed("exam_learner_status")
     yield reading.raw("quiz_status", standing)
-    ledger.expect(Kind.QUIZ_ATTEMPTS, 0, "class summary")
+    reading.ledger.expect(Kind.QUIZ_ATTEMPTS, 0, "tries")
     for one in sorted(standing, key=lambda one: (str(one["exam_id"]), str(one["learner_id"]))):
-        quiz, learner = str(one["exam_id"]), str(one["learner_id"])
-        reading.met(learner)
-        tries = await tries_of(reading, quiz, learner)
-        # The summary says that there is a try, whether or not it may be read.
-        ledger.expect(Kind.QUIZ_ATTEMPTS, max(1, len(tries)), "class summary")
-        if not tries:
-            detail = "the learner has left the class, or the signed-in user may not read the learner's log"
-            yield Gap(kind=Kind.QUIZ_ATTEMPTS, reason=GapReason.NO_ACCESS, id=f"{quiz}-{learner}", detail=detail)
-            continue
-        attempts = await attempts_of(reading, quiz, learner)
-        yield reading.raw("mastery_logs", tries)
-        yield reading.raw("attempt_logs", attempts)
-        for number, found in enumerate(tries, 1):
-            answers = [log for log in attempts if log.get("masterylog") == found["id"]]
-            mapper = partial(_attempt, quiz=quiz, learner=learner, number=number, answers=answers)
-            for part in ledger.mapped(Kind.QUIZ_ATTEMPTS, found, mapper):
-                yield part
+        # The summary says that there is a try, whether or not it may be read; it does not say how many.
+        async for part in read_attempts(reading, str(one["exam_id"]), str(one["learner_id"]), least=1):
+            yield part
 
 
-def _attempt(found: Item, *, quiz: str, learner: str, number: int, answers: list[dict[str, Any]]) -> Record:
+async def read_attempts(reading: Reading, quiz: str, learner: str, *, least: int) -> Parts:
+    """Yield a learner's tries at a quiz; `least` is how many there are known to be."""
+    mapper = partial(_attempt, quiz=quiz, learner=learner)
+    async for part in read_tries(reading, Kind.QUIZ_ATTEMPTS, quiz, learner, least=least, mapper=mapper):
+        yield part
+
+
+def _attempt(item: Item, *, quiz: str, learner: str) -> Record:
+    spent = item.get("time_spent")
     data = {
+        **attempt_of(item),
         "quiz_id": quiz,
         "person_id": learner,
-        "attempt": number,
-        "state": "Completed" if found["complete"] else "Started",
-        "started_at": found.get("start_timestamp"),
-        "finished_at": found.get("completion_timestamp"),
-        "score": found.get("correct"),
-        "seconds_spent": None if found.get("time_spent") is None else round(found["time_spent"]),
-        "answers": answers,
-        "extra": {key: found.get(key) for key in ("mastery_criterion", "end_timestamp", "time_spent")},
+        "started_at": item.get("start_timestamp"),
+        "finished_at": item.get("completion_timestamp"),
+        "seconds_spent": None if spent is None else round(spent),
+        "extra": {key: item.get(key) for key in ("mastery_criterion", "end_timestamp", "time_spent")},
     }
-    return Record(kind=Kind.QUIZ_ATTEMPTS, id=str(found["id"]), data=data)
+    return Record(kind=Kind.QUIZ_ATTEMPTS, id=str(item["id"]), data=data)

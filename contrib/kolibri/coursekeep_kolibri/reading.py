@@ -7,11 +7,10 @@ from typing import Any
 
 from coursekeep import LmsClient, MalformedAnswer, Params, RawPage
 from coursekeep_kolibri.ledger import Item, Ledger
+from coursekeep_kolibri.settings import KolibriSettings
 
-__all__ = ["PAGE_SIZE", "Reading", "chunks"]
+__all__ = ["Reading", "chunks"]
 
-#: objects to ask for at one time, where Kolibri numbers pages
-PAGE_SIZE = 200
 #: what Kolibri asks people about themselves, besides their names
 _DEMOGRAPHICS = frozenset({"gender", "birth_year", "extra_demographics"})
 
@@ -19,13 +18,12 @@ _DEMOGRAPHICS = frozenset({"gender", "birth_year", "extra_demographics"})
 class Reading:
     """One class being read."""
 
-    def __init__(self, client: LmsClient, item: Item, *, base_url: str, demographics: bool) -> None:
+    def __init__(self, client: LmsClient, item: Item, settings: KolibriSettings) -> None:
         self.client = client
-        self.base_url = base_url
+        self.settings = settings
         self.item = item
         self.id = str(item["id"])
         self.ledger = Ledger()
-        self._demographics = demographics
         #: the coach's view of the class: lessons, quizzes, groups, and where each learner stands
         self.summary: Mapping[str, Any] = {}
         #: people who are referred to, in the order in which they were met
@@ -34,6 +32,8 @@ class Reading:
         self.nodes: dict[str, None] = {}
         #: the resource under which logs of a content are told: Kolibri keeps them by content, wherever it lies
         self.node_of: dict[str, str] = {}
+        #: contents and learners of whom it has been told where they stand
+        self.standing: set[tuple[str, str]] = set()
 
     def listed(self, key: str) -> list[dict[str, Any]]:
         """Return a list of the class summary. Raises `MalformedAnswer`."""
@@ -60,7 +60,7 @@ class Reading:
 
     def raw(self, endpoint: str, items: Sequence[Item]) -> RawPage:
         """Make a raw page, without what people were asked about themselves unless that is to be kept."""
-        if self._demographics:
+        if self.settings.demographics:
             return self.ledger.raw(endpoint, list(items))
         kept = [{key: value for key, value in item.items() if key not in _DEMOGRAPHICS} for item in items]
         return self.ledger.raw(endpoint, kept)

@@ -36,6 +36,9 @@ class KolibriSettings(SettingsModel):
         title="Demographics",
         description="Also keep gender, birth year and the facility's own questions about people. Off.",
     )
+    page_size: int = Field(
+        200, ge=1, le=10_000, title="Page size", description="People to ask for at one time, where Kolibri gives pages."
+    )
     max_concurrency: int = Field(
         2, ge=1, le=256, title="Requests at once", description="Most requests in flight to this server at one time."
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fakes.kolibri_counts import count_class
-from fakes.kolibri_school import CHANNEL, LOST, School
+from fakes.kolibri_school import CHANNEL, LOST, UNIT, School
 from fakes.service_bench import Bench
 
 from coursekeep_daemon.runs.states import FailReason, ItemStatus
@@ -64,14 +64,19 @@ def test_all_classes_are_archived(tmp_path: Path, school: School) -> None:
     items = _archived(tmp_path, school, *school.classes.values())
 
     packages = _packages(tmp_path / "archive")
+    pictures = school.server.rows("SELECT picture_password FROM kolibriauth_facilityuser", {})
+    secrets = ["-pass", "FEMALE", '"2010"', *(f'"{picture}"' for (picture,) in pictures if picture)]
+    assert len(secrets) > 4, "learners should have pictures to sign in with"
     for class_, item in items.items():
         assert item.status is ItemStatus.COMPLETED, (item.ref, item.reason, item.detail)
         package = packages[str(item.package_id)]
         counts = {kind: len(_lines(package, f"records/{kind}.jsonl")) for kind in count_class(school.server, class_)}
         assert counts == count_class(school.server, class_)
-        assert "-pass" not in "".join(path.read_text(errors="replace") for path in package.rglob("*") if path.is_file())
+        text = "".join(path.read_text(errors="replace") for path in package.rglob("*.json*"))
+        assert not [secret for secret in secrets if secret in text]
     biology = packages[str(items[school.biology].package_id)]
     assert min(count_class(school.server, school.biology).values()) > 0, "the class should have something of each kind"
+    assert [len(_lines(biology, f"records/{kind}.jsonl")) for kind in ("outcomes", "outcome_results")] == [2, 2]
     _gaps_are_true(biology)
     _files_are_whole(biology)
 
@@ -91,7 +96,8 @@ def _gaps_are_true(package: Path) -> None:
 
 def _files_are_whole(package: Path) -> None:
     stored = {path.read_bytes() for path in (package / "files").rglob("*") if path.is_file()}
-    assert stored == {node.file[1] for node in CHANNEL.nodes if node.file}
+    (film,) = UNIT.children[0].children
+    assert stored == {node.file[1] for node in (*CHANNEL.nodes, film) if node.file}
 
 
 def test_missing_and_forbidden_classes_are_told_apart(tmp_path: Path, school: School) -> None:
