@@ -6,9 +6,10 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from coursekeep import CheckStep, ConnectorError, CourseQuery, CredentialsNeeded, LmsClient
+from coursekeep import CheckStep, ConnectorError, CourseQuery, CredentialsNeeded
 from coursekeep_kolibri.finding import Classes
 from coursekeep_kolibri.session import Session
+from coursekeep_kolibri.summary import ClassSummaries
 
 __all__ = ["check_kolibri"]
 
@@ -23,7 +24,7 @@ _COACH = "Make the user a facility coach in Kolibri: Facility, Users, Edit, user
 _SUMMARY = "Make the user a coach of the facility, and switch Kolibri's Coach plugin on."
 
 
-async def check_kolibri(client: LmsClient, session: Session, classes: Classes) -> Steps:
+async def check_kolibri(session: Session, classes: Classes, summaries: ClassSummaries) -> Steps:
     """Yield the steps; those that make no sense after a failed one are left out."""
     try:
         about = await session.about()
@@ -43,7 +44,7 @@ async def check_kolibri(client: LmsClient, session: Session, classes: Classes) -
         return
     yield CheckStep(name="sign-in", ok=True)
     yield CheckStep(name="facility", ok=True, detail=str(facility["name"]))
-    async for step in _classes(client, classes, facility):
+    async for step in _classes(classes, facility, summaries):
         yield step
 
 
@@ -54,7 +55,7 @@ def _version(about: Mapping[str, Any]) -> CheckStep:
     return CheckStep(name="version", ok=ok, detail=f"Kolibri {said}", remedy="" if ok else _VERSION)
 
 
-async def _classes(client: LmsClient, classes: Classes, facility: Mapping[str, Any]) -> Steps:
+async def _classes(classes: Classes, facility: Mapping[str, Any], summaries: ClassSummaries) -> Steps:
     """Compare the classes that can be read with those that the facility counts: the others would never be found."""
     try:
         found = [course async for course in classes.listed(CourseQuery(account=str(facility["id"])))]
@@ -72,7 +73,7 @@ async def _classes(client: LmsClient, classes: Classes, facility: Mapping[str, A
     if not found:
         return
     try:
-        await client.get(f"/coach/api/classsummary/{found[0].id}/")
+        await summaries.of(found[0].id)
     except ConnectorError as error:
         yield CheckStep(name="logs", ok=False, detail=str(error), remedy=_SUMMARY)
         return

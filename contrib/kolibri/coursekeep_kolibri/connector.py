@@ -29,6 +29,7 @@ from coursekeep_kolibri.finding import Classes
 from coursekeep_kolibri.reading import Reading
 from coursekeep_kolibri.session import Session
 from coursekeep_kolibri.settings import KolibriSettings
+from coursekeep_kolibri.summary import ClassSummaries
 
 __all__ = ["KolibriConnector"]
 
@@ -52,7 +53,9 @@ class KolibriConnector(Connector[KolibriSettings]):
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
         """Make the client, with a session that it signs in for when it first asks."""
         self._session = Session(self.settings, transport=transport, retry=retry)
-        return make_kolibri_client(self.settings, self._session, transport=transport, retry=retry)
+        client = make_kolibri_client(self.settings, self._session, transport=transport, retry=retry)
+        self._summaries = ClassSummaries(client)
+        return client
 
     @property
     def _classes(self) -> Classes:
@@ -60,7 +63,7 @@ class KolibriConnector(Connector[KolibriSettings]):
 
     async def check(self) -> AsyncGenerator[CheckStep]:
         """Yield the steps from address to the logs of a class."""
-        async for step in check_kolibri(self.client, self._session, self._classes):
+        async for step in check_kolibri(self._session, self._classes, self._summaries):
             yield step
 
     async def terms(self) -> AsyncGenerator[Term]:
@@ -91,7 +94,7 @@ class KolibriConnector(Connector[KolibriSettings]):
         """Yield everything that the user may read of the class."""
         item, _ = await self._classes.one(course.id)
         reading = Reading(self.client, item, self.settings)
-        async with aclosing(read_class(reading)) as parts:
+        async with aclosing(read_class(reading, self._summaries)) as parts:
             async for part in parts:
                 yield part
         # Kolibri leaves out what may not be read, without a word. Where the class can still be read, so could it all

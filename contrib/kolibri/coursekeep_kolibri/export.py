@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from coursekeep import Kind, MalformedAnswer, Record
+from coursekeep import Kind, Record
 from coursekeep_kolibri.attendance import read_attendance
 from coursekeep_kolibri.course_sessions import read_course_sessions
 from coursekeep_kolibri.ledger import Item, Parts
@@ -13,6 +13,7 @@ from coursekeep_kolibri.logs import read_progress
 from coursekeep_kolibri.people import read_enrollments, read_groups, read_people
 from coursekeep_kolibri.quizzes import read_quiz_attempts, read_quizzes
 from coursekeep_kolibri.reading import Reading
+from coursekeep_kolibri.summary import ClassSummaries, read_summary
 
 __all__ = ["read_class"]
 
@@ -41,16 +42,13 @@ _AREAS = (
 )
 
 
-async def read_class(reading: Reading) -> Parts:
+async def read_class(reading: Reading, summaries: ClassSummaries) -> Parts:
     """Yield all parts of a class."""
     ledger = reading.ledger
     yield ledger.raw("classrooms", [reading.item])
     yield _setting(reading.item)
     ledger.expect(Kind.SETTINGS)
-    answer = await reading.client.get(f"/coach/api/classsummary/{reading.id}/")
-    if not isinstance(answer.body, dict):
-        raise MalformedAnswer("the class summary is no object", where=answer.where)
-    reading.summary = answer.body
+    await read_summary(reading, summaries)
     for area, kinds in _AREAS:
         async with aclosing(ledger.guarded(area(reading), *kinds)) as parts:
             async for part in parts:

@@ -20,21 +20,22 @@ _ABOUT = ("content_id", "channel_id", "author", "license_name", "license_owner",
 async def read_lessons(reading: Reading) -> Parts:
     """Yield lessons as modules, and the resources in them as items."""
     ledger = reading.ledger
-    lessons = reading.listed("lessons")
-    yield reading.raw("lessons", lessons)
+    yield reading.raw("lessons", reading.lessons)
     yield reading.raw("resources", reading.listed("content"))
     kinds = {str(one.get("node_id")): one for one in reading.listed("content")}
-    ledger.expect(Kind.STRUCTURE, 0, "class summary")
-    for place, lesson in enumerate(sorted(lessons, key=lambda one: (str(one.get("date_created")), str(one["id"])))):
+    ledger.expect(Kind.STRUCTURE, 0, "lessons")
+    for place, lesson in enumerate(
+        sorted(reading.lessons, key=lambda one: (str(one.get("date_created")), str(one["id"])))
+    ):
         reading.met(lesson.get("created_by"), *lesson.get("learner_ids", ()))
-        for part in ledger.mapped(Kind.STRUCTURE, lesson, partial(_module, place=place), basis="class summary"):
+        for part in ledger.mapped(Kind.STRUCTURE, lesson, partial(_module, place=place), basis="lessons"):
             yield part
         for number, resource in enumerate(lesson.get("resources") or ()):
             node = str(resource["contentnode_id"])
             reading.nodes.setdefault(node)
             reading.node_of.setdefault(str(resource["content_id"]), node)
             mapper = partial(_item, lesson=lesson, number=number, content=kinds.get(node, {}))
-            for part in ledger.mapped(Kind.STRUCTURE, resource, mapper, basis="class summary"):
+            for part in ledger.mapped(Kind.STRUCTURE, resource, mapper, basis="lessons"):
                 yield part
 
 

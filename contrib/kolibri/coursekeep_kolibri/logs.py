@@ -64,7 +64,7 @@ async def read_progress(reading: Reading) -> Parts:
     async for part in read_standing(reading, standing):
         yield part
     known = {str(one.get("content_id")) for one in reading.listed("content")}
-    for lesson in reading.listed("lessons"):
+    for lesson in reading.lessons:
         for resource in lesson.get("resources") or ():
             content = str(resource["content_id"])
             if content not in known:

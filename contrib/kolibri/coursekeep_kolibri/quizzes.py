@@ -35,11 +35,10 @@ _WORDING = (
 async def read_quizzes(reading: Reading) -> Parts:
     """Yield quizzes and drafts of quizzes, with their questions."""
     ledger = reading.ledger
-    quizzes = reading.listed("exams")
-    yield reading.raw("quizzes", quizzes)
-    ledger.expect(Kind.QUIZZES, len(quizzes), "class summary")
+    yield reading.raw("quizzes", reading.quizzes)
+    ledger.expect(Kind.QUIZZES, len(reading.quizzes))
     ledger.expect(Kind.QUIZ_QUESTIONS, 0, "question_count")
-    for quiz in quizzes:
+    for quiz in reading.quizzes:
         reading.met(quiz.get("creator"), *(quiz.get("learner_ids") or ()))
         for part in ledger.mapped(Kind.QUIZZES, quiz, _quiz):
             yield part

@@ -24,7 +24,9 @@ class Reading:
         self.item = item
         self.id = str(item["id"])
         self.ledger = Ledger()
-        #: the coach's view of the class: lessons, quizzes, groups, and where each learner stands
+        self.lessons: Sequence[dict[str, Any]] = ()
+        self.quizzes: Sequence[dict[str, Any]] = ()
+        #: the coach's view of the class: groups, and where each learner stands
         self.summary: Mapping[str, Any] = {}
         #: people who are referred to, in the order in which they were met
         self.people: dict[str, None] = {}
