@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coursekeep import Kind, NotFound, Record
+from coursekeep import Kind, Record
 from coursekeep_kolibri.ledger import Item, Parts
 from coursekeep_kolibri.reading import Reading
 
@@ -12,10 +12,7 @@ __all__ = ["read_attendance"]
 async def read_attendance(reading: Reading) -> Parts:
     """Yield every taking of attendance, and who was present."""
     ledger = reading.ledger
-    try:
-        sessions = await reading.all("/api/attendance/attendancesession/", {"collection": reading.id})
-    except NotFound:
-        return  # a Kolibri before 0.19 takes none
+    sessions = await reading.all("/api/attendance/attendancesession/", {"collection": reading.id})
     yield reading.raw("attendance_sessions", sessions)
     ledger.expect(Kind.ACTIVITIES, len(sessions), "attendance")
     for session in sessions:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
-from coursekeep import Gap, GapReason, Kind, MalformedAnswer, NotFound, Record
+from coursekeep import Gap, GapReason, Kind, MalformedAnswer, Record
 from coursekeep_kolibri.ledger import Item, Parts
 from coursekeep_kolibri.logs import read_standing, tries_by_learner
 from coursekeep_kolibri.quizzes import read_attempts
@@ -25,10 +25,7 @@ _EMPTY = "the class takes a course whose channel is not, or no longer, on the se
 
 async def read_course_sessions(reading: Reading) -> Parts:
     """Yield the courses that the class takes, what is in them, and what learners did in them."""
-    try:
-        sessions = await reading.all("/api/courses/coursesession/", {"collection": reading.id})
-    except NotFound:
-        return  # a Kolibri before 0.19 has none
+    sessions = await reading.all("/api/courses/coursesession/", {"collection": reading.id})
     yield reading.raw("course_sessions", sessions)
     for session in sorted(sessions, key=lambda one: (str(one.get("date_created")), str(one["id"]))):
         reading.met(session.get("created_by"), *(session.get("learner_ids") or ()))

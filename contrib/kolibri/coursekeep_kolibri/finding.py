@@ -77,7 +77,10 @@ class Classes:
                 ) from None
             raise
         item = _object(answer.body, answer.where)
-        facility = await self.facility(str(item["parent"]))
+        try:
+            facility = await self.facility(str(item["parent"]))
+        except NotFound as error:  # not the class, and so nothing that says that the class is missing
+            raise MalformedAnswer("Kolibri names no facility for the class", where=error.where) from error
         account = Account(id=str(facility["id"]), name=str(facility["name"]))
         return item, described(item, account, self._ended)
 

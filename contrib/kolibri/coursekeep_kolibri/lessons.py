@@ -21,8 +21,9 @@ async def read_lessons(reading: Reading) -> Parts:
     """Yield lessons as modules, and the resources in them as items."""
     ledger = reading.ledger
     yield reading.raw("lessons", reading.lessons)
-    yield reading.raw("resources", reading.listed("content"))
-    kinds = {str(one.get("node_id")): one for one in reading.listed("content")}
+    contents = reading.contents()
+    yield reading.raw("resources", contents)
+    kinds = {str(one.get("node_id")): one for one in contents}
     ledger.expect(Kind.STRUCTURE, 0, "lessons")
     for place, lesson in enumerate(
         sorted(reading.lessons, key=lambda one: (str(one.get("date_created")), str(one["id"])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from coursekeep import LmsClient, MalformedAnswer, Params, RawPage
+from coursekeep import ConnectorError, LmsClient, MalformedAnswer, Params, RawPage
 from coursekeep_kolibri.ledger import Item, Ledger
 from coursekeep_kolibri.settings import KolibriSettings
 
@@ -28,6 +28,8 @@ class Reading:
         self.quizzes: Sequence[dict[str, Any]] = ()
         #: the coach's view of the class: groups, and where each learner stands
         self.summary: Mapping[str, Any] = {}
+        #: why there is none
+        self.no_summary: ConnectorError | None = None
         #: people who are referred to, in the order in which they were met
         self.people: dict[str, None] = {}
         #: ids of resources that lessons and quizzes use, in the order in which they were met
@@ -38,11 +40,17 @@ class Reading:
         self.standing: set[tuple[str, str]] = set()
 
     def listed(self, key: str) -> list[dict[str, Any]]:
-        """Return a list of the class summary. Raises `MalformedAnswer`."""
+        """Return a list of the class summary. Raises what kept it from being read, and `MalformedAnswer`."""
+        if self.no_summary is not None:
+            raise self.no_summary
         items = self.summary.get(key)
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise MalformedAnswer(f"the class summary holds no list of {key}")
         return items
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Return what the class summary says of resources; nothing where there is none."""
+        return [] if self.no_summary is not None else self.listed("content")
 
     def met(self, *people: Any) -> None:
         """Note people who are referred to."""

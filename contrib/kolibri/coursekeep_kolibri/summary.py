@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coursekeep import LmsClient, MalformedAnswer, RetryLater
+from coursekeep import LmsClient, MalformedAnswer, NoAccess, NotFound, RetryLater
 from coursekeep_kolibri.ledger import Item
 from coursekeep_kolibri.reading import Reading
 
@@ -38,16 +38,24 @@ class ClassSummaries:
 
 
 async def read_summary(reading: Reading, summaries: ClassSummaries) -> None:
-    """Read lessons, quizzes and the summary that belongs to them.
+    """Read lessons, quizzes and the summary that belongs to them; what keeps the summary away is noted.
 
-    Raises `RetryLater` where Kolibri keeps giving the summary of others, or the class is being changed.
+    Raises `RetryLater` where Kolibri keeps giving the summary of others, or the class is being changed, and
+    `MalformedAnswer` where there is no list of lessons or quizzes.
     """
     for _ in range(_TIMES):
-        lessons = await reading.all("/api/lessons/lesson/", {"collection": reading.id})
-        quizzes = await reading.all("/api/exams/exam/", {"collection": reading.id})
-        summary = await summaries.of(reading.id)
-        if _same(lessons, summary.get("lessons")) and _same(quizzes, summary.get("exams")):
-            reading.lessons, reading.quizzes, reading.summary = lessons, quizzes, summary
+        try:
+            reading.lessons = await reading.all("/api/lessons/lesson/", {"collection": reading.id})
+            reading.quizzes = await reading.all("/api/exams/exam/", {"collection": reading.id})
+        except NotFound as error:  # the class is there, so this is no Kolibri that the connector knows
+            raise MalformedAnswer(error.message, where=error.where, status=error.status) from error
+        try:
+            summary = await summaries.of(reading.id)
+            if _same(reading.lessons, summary.get("lessons")) and _same(reading.quizzes, summary.get("exams")):
+                reading.summary = summary
+                return
+        except (NoAccess, NotFound, MalformedAnswer) as error:
+            reading.no_summary = error
             return
     raise RetryLater(
         "Kolibri gave a summary with lessons or quizzes that are not those of the class; it mixes up classes that are"

@@ -13,7 +13,7 @@ from fakes.kolibri_counts import count_class
 from fakes.kolibri_school import CHANNEL, LOST, UNIT, School
 from fakes.service_bench import Bench
 
-from coursekeep_daemon.runs.states import FailReason, ItemStatus
+from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
 from coursekeep_daemon.store import Item
 
 pytestmark = pytest.mark.xdist_group("kolibri")
@@ -98,6 +98,24 @@ def _files_are_whole(package: Path) -> None:
     stored = {path.read_bytes() for path in (package / "files").rglob("*") if path.is_file()}
     (film,) = UNIT.children[0].children
     assert stored == {node.file[1] for node in (*CHANNEL.nodes, film) if node.file}
+
+
+def test_unchanged_class_is_not_written_again(tmp_path: Path, school: School) -> None:
+    """A class that is read once more, and has not changed, gives the same bytes, and so no new version."""
+    bench = _bench(tmp_path, school)
+
+    async def main() -> tuple[Item, Item]:
+        async with bench.service() as service:
+            found = []
+            for policy in ("skip", "refresh"):
+                run = await bench.run_ids(service, school.biology, on_existing=policy)
+                await bench.finished(service, run, 120)
+                found.append((await bench.items(service, run))[school.biology])
+            return found[0], found[1]
+
+    first, second = asyncio.run(main())
+    assert (first.status, second.status) == (ItemStatus.COMPLETED, ItemStatus.SKIPPED)
+    assert second.reason == SkipReason.UNCHANGED
 
 
 def test_missing_and_forbidden_classes_are_told_apart(tmp_path: Path, school: School) -> None:

@@ -32,6 +32,8 @@ class FakeKolibri:
         self.always_ended = False
         #: lessons that summaries of the class give, one after the other; the last one again and again
         self.mixed: list[list[str]] = [[LESSON]]
+        #: paths that this Kolibri does not have
+        self.missing: set[str] = set()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -40,7 +42,7 @@ class FakeKolibri:
         session = request.headers.get("cookie", "").removeprefix("kolibri=")
         if self.always_ended or session in self.ended or not session:
             return httpx.Response(200, json=[], headers={"Set-Cookie": GONE})
-        return self._answer(path)
+        return self._answer(request)
 
     def _sign_in(self, request: httpx.Request) -> httpx.Response:
         self.signed_in += 1
@@ -51,7 +53,8 @@ class FakeKolibri:
         ]
         return httpx.Response(200, json={"user_id": "u", "facility_id": FACILITY, "kind": ["coach"]}, headers=cookies)
 
-    def _answer(self, path: str) -> httpx.Response:
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
         classroom = {"id": CLASS, "name": "Class", "parent": FACILITY, "learner_count": 0, "coaches": []}
         facility = {"id": FACILITY, "name": "School", "num_classrooms": 1}
         answers: dict[str, Any] = {
@@ -61,10 +64,12 @@ class FakeKolibri:
             f"/api/auth/classroom/{CLASS}/": classroom,
             "/api/lessons/lesson/": [_lesson(LESSON)],
         }
+        if path in self.missing:
+            return httpx.Response(404, html="<h1>Not Found</h1>")
         if path.startswith("/coach/api/classsummary/"):
             lessons = self.mixed.pop(0) if len(self.mixed) > 1 else self.mixed[0]
             return httpx.Response(200, json=_summary(lessons))
-        if path in ("/api/auth/facilityuser/", "/api/auth/deletedfacilityuser/"):
+        if "page_size" in request.url.params:
             return httpx.Response(200, json={"page": 1, "count": 0, "total_pages": 1, "results": []})
         return httpx.Response(200, json=answers.get(path, []))
 
@@ -174,6 +179,27 @@ def test_summaries_that_stay_mixed_up_leave_the_class_for_later() -> None:
     kolibri.mixed = [["2" * 32]]
 
     with pytest.raises(RetryLater, match="mixes up classes"):
+        _ask(kolibri, _exported)
+
+
+def test_missing_summary_is_a_gap() -> None:
+    """Without the coach's view of a class, lessons and quizzes come all the same; what only it tells is a gap."""
+    kolibri = FakeKolibri()
+    kolibri.missing = {f"/coach/api/classsummary/{CLASS}/", "/api/attendance/attendancesession/"}
+
+    export = _ask(kolibri, _exported)
+
+    assert set(export.of(Kind.STRUCTURE)) == {LESSON}
+    lost = {gap.kind for gap in export.gaps if gap.count is None}
+    assert lost == {Kind.GROUPS, Kind.QUIZ_ATTEMPTS, Kind.COMPLETIONS, Kind.RESPONSES, Kind.ACTIVITIES}
+
+
+def test_missing_lists_are_no_missing_class() -> None:
+    """A class whose lessons cannot be listed at all makes no sense; it is not taken for one that does not exist."""
+    kolibri = FakeKolibri()
+    kolibri.missing = {"/api/lessons/lesson/"}
+
+    with pytest.raises(MalformedAnswer):
         _ask(kolibri, _exported)
 
 
