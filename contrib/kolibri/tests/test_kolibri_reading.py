@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 import pytest
 from fakes.kolibri_school import EXERCISE, FACILITY, School
-from fakes.kolibri_server import KolibriUser
 from pydantic import SecretStr
 
 from coursekeep import NO_RETRY, Account, CheckStep, Course, CourseQuery, CredentialsNeeded, Kind, NoAccess, NotFound
@@ -232,27 +230,3 @@ def test_long_lists_are_read_page_by_page(school: School) -> None:
 
     assert few.of(Kind.PEOPLE) == _export(school, school.biology).of(Kind.PEOPLE)
     assert len([page for page in few.pages if page.endpoint == "people"]) > 4
-
-
-def test_classes_that_others_look_at_do_not_mix(school: School) -> None:
-    """While a coach's pages ask for other classes all the time, every export holds what is the class's own."""
-    over, others = threading.Event(), [id_ for id_ in school.classes.values() if id_ != school.biology]
-    admin = KolibriUser(school.server.url, "admin", "admin-pass")
-
-    def look() -> None:
-        while not over.is_set():
-            for id_ in others:
-                admin.get(f"/coach/api/classsummary/{id_}/")
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        exports = [_export(school, school.biology) for _ in range(3)]
-    finally:
-        over.set()
-        looking.join(60)
-        admin.close()
-    for export in exports:
-        assert school.quiz in export.of(Kind.QUIZZES)
-        assert len(export.of(Kind.QUIZ_ATTEMPTS)) == 6
-        assert len(export.of(Kind.COMPLETIONS)) == 3
