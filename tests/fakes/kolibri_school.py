@@ -10,7 +10,7 @@ from fakes.daemon_process import wait_for
 from fakes.kolibri_channel import Channel, Node, write_channel
 from fakes.kolibri_server import KolibriServer, KolibriUser
 
-__all__ = ["CHANNEL", "EXERCISE", "FACILITY", "LOST", "School", "prepare", "settle"]
+__all__ = ["CHANNEL", "EXERCISE", "FACILITY", "LOST", "ODD_NAMES", "School", "prepare", "settle"]
 
 FACILITY = "Example School"
 EXERCISE = Node(
@@ -70,6 +70,20 @@ CHANNEL = Channel(name="Life science", nodes=(EXERCISE, FILM, READER, COURSE))
 #: a resource of a channel that this Kolibri does not have
 LOST = {"content_id": "1" * 32, "channel_id": "2" * 32, "contentnode_id": "3" * 32}
 
+#: titles that mean harm, and that Kolibri takes
+ODD_NAMES = (
+    "../../../etc/passwd",
+    "..\\..\\boot.ini",
+    "right-to-left \u202egnp.exe",
+    "cafe\u0301 and caf\u00e9.txt",
+    "<script>alert(1)</script>.html",
+    "100% & more? #1 + 'quotes' \"here\".txt",
+    "bell\x07 and escape\x1b[2J.txt",
+    "line\nbreak.txt",
+    "n" * 46 + ".txt",
+    "..",
+)
+
 _HEADER = (
     "Database ID (UUID)",
     "Username (USERNAME)",
@@ -112,6 +126,11 @@ class School:
         """Return the id of the class that has ended, with something of everything in it."""
         return self.classes[_BIOLOGY]
 
+    @property
+    def odd(self) -> str:
+        """Return the id of a class that has ended, with a name of odd signs and one of each sort in it."""
+        return self.classes[_ODD]
+
 
 def prepare(server: KolibriServer) -> None:
     """Fill a new Kolibri before it serves: facility, administrator, people, classes, and a channel from a disk."""
@@ -142,6 +161,7 @@ def settle(server: KolibriServer) -> School:
         _take_quiz(school, server.user(learner), right, whole=learner == "ada")
     _practise(school)
     _take_course(school)
+    _teach_little(school)
     _leave(school, admin)
     school.foreign = _found_other_school(admin)
     _hand_out_pictures(admin)
@@ -195,20 +215,18 @@ def _answer(item: str, correct: int) -> dict[str, Any]:
 
 def _practise(school: School) -> None:
     ada, ben = school.server.user("ada"), school.server.user("ben")
-    model = {"type": "m_of_n", "m": 2, "n": 3}
+    items, model = list(EXERCISE.item_ids), {"type": "m_of_n", "m": 2, "n": 3}
     for repeat in (False, True):  # a second try begins where the first is complete
-        _study(
-            school, ada, _resource(EXERCISE), "exercise", list(EXERCISE.item_ids), mastery_model=model, repeat=repeat
-        )
-    _study(school, ada, _resource(FILM), "video", [])
-    _study(school, ben, LOST, "exercise", ["q1"], mastery_model={"type": "do_all"})
+        _study(school.lesson, ada, _resource(EXERCISE), "exercise", items, mastery_model=model, repeat=repeat)
+    _study(school.lesson, ada, _resource(FILM), "video", [])
+    _study(school.lesson, ben, LOST, "exercise", ["q1"], mastery_model={"type": "do_all"})
 
 
 def _study(
-    school: School, learner: KolibriUser, resource: dict[str, str], kind: str, items: list[str], **more: Any
+    lesson: str, learner: KolibriUser, resource: dict[str, str], kind: str, items: list[str], **more: Any
 ) -> None:
     about = {"node_id": resource["contentnode_id"], **{key: resource[key] for key in ("content_id", "channel_id")}}
-    started = learner.post("/api/logger/trackprogress/", lesson_id=school.lesson, kind=kind, **about, **more)
+    started = learner.post("/api/logger/trackprogress/", lesson_id=lesson, kind=kind, **about, **more)
     done: dict[str, Any] = {"time_spent_delta": 30, "progress": 1.0}
     if items:
         done["interactions"] = [_answer(item, 1) for item in items]
@@ -234,6 +252,26 @@ def _take_course(school: School) -> None:
         "/api/logger/trackprogress/", course_session_id=session, kind=film.kind, **about
     )
     school.server.user("ada").put(f"/api/logger/trackprogress/{begun['session_id']}/", progress=1.0)
+
+
+def _teach_little(school: School) -> None:
+    """Put one of each into the class with the odd name, so that tests that read a class often read little."""
+    coach, cy, class_ = school.server.user("coach"), school.server.user("cy"), school.odd
+    made = {"collection": class_, "assignments": [class_], "active": True}
+    lesson = coach.post("/api/lessons/lesson/", title=ODD_NAMES[0], resources=[_resource(EXERCISE)], **made)["id"]
+    for title in ODD_NAMES[1:]:
+        coach.post("/api/lessons/lesson/", title=title, resources=[], **made)
+    section = {"section_title": "", "questions": _questions()[:1]}
+    quiz = coach.post("/api/exams/exam/", title="Quiz: ..\\?", question_sources=[section], draft=False, **made)["id"]
+    begun = cy.post("/api/logger/trackprogress/", quiz_id=quiz)["session_id"]
+    answers = [_answer(f"{EXERCISE.id}:{EXERCISE.item_ids[0]}", 1)]
+    cy.put(f"/api/logger/trackprogress/{begun}/", progress=1.0, interactions=answers)
+    _study(lesson, cy, _resource(EXERCISE), "exercise", EXERCISE.item_ids, mastery_model={"type": "do_all"})
+    coach.post(
+        "/api/attendance/attendancesession/",
+        collection=class_,
+        attendance_records=[{"user": school.people["cy"], "present": True}],
+    )
 
 
 def _leave(school: School, admin: KolibriUser) -> None:

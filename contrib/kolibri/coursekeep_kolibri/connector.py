@@ -86,17 +86,16 @@ class KolibriConnector(Connector[KolibriSettings]):
     async def course(self, course_id: str) -> Course | None:
         """Return one class by its id; Kolibri has no other."""
         try:
-            return (await self._classes.one(course_id))[1]
+            return await self._classes.one(course_id)
         except NotFound:
             return None
 
     async def export(self, course: Course) -> AsyncGenerator[Part]:
         """Yield everything that the user may read of the class."""
-        item, _ = await self._classes.one(course.id)
-        reading = Reading(self.client, item, self.settings)
+        reading = Reading(self.client, await self._classes.item(course.id), self.settings)
         async with aclosing(read_class(reading, self._summaries)) as parts:
             async for part in parts:
                 yield part
         # Kolibri leaves out what may not be read, without a word. Where the class can still be read, so could it all
         # along; where it cannot, this raises, and nobody takes the rest for all there is.
-        await self._classes.one(course.id)
+        await self._classes.item(course.id)

@@ -62,8 +62,17 @@ class Classes:
             if wanted in course.name.casefold() and query.end_fits(course):
                 yield course
 
-    async def one(self, id_: str) -> tuple[Item, Course]:
-        """Return a class, and its description. Raises `NotFound`, and `NoAccess` where it may not be read."""
+    async def one(self, id_: str) -> Course:
+        """Return the description of a class. Raises as `item`."""
+        item = await self.item(id_)
+        try:
+            facility = await self.facility(str(item["parent"]))
+        except NotFound as error:  # not the class, and so nothing that says that the class is missing
+            raise MalformedAnswer("Kolibri names no facility for the class", where=error.where) from error
+        return described(item, Account(id=str(facility["id"]), name=str(facility["name"])), self._ended)
+
+    async def item(self, id_: str) -> Item:
+        """Return a class as Kolibri gives it. Raises `NotFound`, and `NoAccess` where it may not be read."""
         where = f"class {id_}"
         if not is_id(id_):
             raise NotFound("ids of Kolibri's classes have 32 signs of 0-9 and a-f", where=where)
@@ -76,13 +85,7 @@ class Classes:
                     where=where,
                 ) from None
             raise
-        item = _object(answer.body, answer.where)
-        try:
-            facility = await self.facility(str(item["parent"]))
-        except NotFound as error:  # not the class, and so nothing that says that the class is missing
-            raise MalformedAnswer("Kolibri names no facility for the class", where=error.where) from error
-        account = Account(id=str(facility["id"]), name=str(facility["name"]))
-        return item, described(item, account, self._ended)
+        return _object(answer.body, answer.where)
 
     async def _exists(self, id_: str) -> bool:
         """Tell whether a class or group has this id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 
@@ -19,8 +20,8 @@ async def read_enrollments(reading: Reading) -> Parts:
     ledger = reading.ledger
     members = await reading.all("/api/auth/membership/", {"collection": reading.id})
     roles = await reading.all("/api/auth/role/", {"collection": reading.id})
-    params = {"related_to__in": reading.id}
-    deleted = {str(one["id"]) for one in await reading.all("/api/auth/deletedfacilityuser/", params)}
+    found = await reading.all("/api/auth/deletedfacilityuser/", {"related_to__in": reading.id})
+    reading.deleted = deleted = {str(one["id"]): one for one in found}
     yield reading.raw("memberships", members)
     yield reading.raw("roles", roles)
     active = [one for one in members if one.get("user") not in deleted]
@@ -41,7 +42,7 @@ def _counted(count: object, listed: int) -> int:
     return max(count, listed)
 
 
-def _enrollment(item: Item, deleted: set[str]) -> Record:
+def _enrollment(item: Item, deleted: Mapping[str, Item]) -> Record:
     kind = item.get("kind")
     data = {
         "person_id": item["user"],
@@ -72,16 +73,20 @@ def _group(item: Item, category: str) -> Record:
 async def read_people(reading: Reading) -> Parts:
     """Yield whoever belongs to the class, and then whoever is referred to besides."""
     ledger = reading.ledger
-    for path in ("/api/auth/facilityuser/", "/api/auth/deletedfacilityuser/"):
-        params = {"related_to__in": reading.id, "page_size": reading.settings.page_size}
-        async with aclosing(reading.client.pages(path, params, key="results")) as pages:
-            async for page in pages:
-                if page.number == 1:
-                    ledger.expect(Kind.PEOPLE, int(page.body["count"]), "count")
-                yield reading.raw("people", page.items)
-                for one in page.items:
-                    for part in ledger.mapped(Kind.PEOPLE, one, _person):
-                        yield part
+    params = {"related_to__in": reading.id, "page_size": reading.settings.page_size}
+    async with aclosing(reading.client.pages("/api/auth/facilityuser/", params, key="results")) as pages:
+        async for page in pages:
+            if page.number == 1:
+                ledger.expect(Kind.PEOPLE, int(page.body["count"]), "count")
+            yield reading.raw("people", page.items)
+            for one in page.items:
+                for part in ledger.mapped(Kind.PEOPLE, one, _person):
+                    yield part
+    ledger.expect(Kind.PEOPLE, len(reading.deleted), "deleted accounts")
+    yield reading.raw("people", list(reading.deleted.values()))
+    for one in reading.deleted.values():
+        for part in ledger.mapped(Kind.PEOPLE, one, _person):
+            yield part
     known = set(ledger.captured(Kind.PEOPLE))
     async for part in _others(reading, [id_ for id_ in reading.people if id_ not in known]):
         yield part

@@ -30,6 +30,8 @@ class Reading:
         self.summary: Mapping[str, Any] = {}
         #: why there is none
         self.no_summary: ConnectorError | None = None
+        #: accounts of the class that were deleted lately, by id
+        self.deleted: Mapping[str, Item] = {}
         #: people who are referred to, in the order in which they were met
         self.people: dict[str, None] = {}
         #: ids of resources that lessons and quizzes use, in the order in which they were met

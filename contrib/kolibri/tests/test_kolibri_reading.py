@@ -8,14 +8,15 @@ from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 import pytest
-from fakes.kolibri_school import EXERCISE, FACILITY, School
+from fakes.kolibri_school import EXERCISE, FACILITY, ODD_NAMES, School
 from pydantic import SecretStr
 
 from coursekeep import NO_RETRY, Account, CheckStep, Course, CourseQuery, CredentialsNeeded, Kind, NoAccess, NotFound
 from coursekeep.testing import Export, collect
 from coursekeep_kolibri import KolibriConnector, KolibriSettings
 
-pytestmark = pytest.mark.xdist_group("kolibri")
+# slow, since the first of them waits for a server to be made
+pytestmark = [pytest.mark.xdist_group("kolibri"), pytest.mark.slow]
 
 T = TypeVar("T")
 
@@ -68,6 +69,16 @@ def test_tries_at_an_exercise_are_kept_apart(school: School) -> None:
     tries = [one for one in export.of(Kind.RESPONSES).values() if one["activity_id"] == EXERCISE.id]
     assert sorted(one["attempt"] for one in tries) == [1, 2]
     assert [len(one["answers"]) for one in tries] == [3, 3]
+
+
+def test_odd_names_are_handed_on_as_they_are(school: School) -> None:
+    """Titles with path escapes, control characters, marks of direction and tags come as Kolibri has them."""
+    course = _ask(school, lambda connector: connector.course(school.odd))
+    titles = [one["title"] for one in _export(school, school.odd).of(Kind.STRUCTURE).values()]
+
+    assert course is not None
+    assert course.name == "Ke/mi <b>../2025</b> 🧪"
+    assert set(ODD_NAMES) <= set(titles)
 
 
 def test_who_left_is_told_by_state(school: School) -> None:
@@ -194,7 +205,7 @@ def test_session_that_ends_within_an_export_loses_nothing(school: School) -> Non
 def test_rights_that_end_within_an_export_are_noticed(school: School) -> None:
     """An export fails where the user may no longer read the class at its end: what came may be too little."""
     admin, coach = school.server.user("admin"), school.people["coach"]
-    class_ = next(id_ for name, id_ in school.classes.items() if name.startswith("Ke/mi"))
+    class_ = school.odd
 
     async def main(connector: KolibriConnector) -> None:
         course = await connector.course(class_)

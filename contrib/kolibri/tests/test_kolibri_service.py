@@ -16,7 +16,8 @@ from fakes.service_bench import Bench
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
 from coursekeep_daemon.store import Item
 
-pytestmark = pytest.mark.xdist_group("kolibri")
+# slow, since the first of them waits for a server to be made
+pytestmark = [pytest.mark.xdist_group("kolibri"), pytest.mark.slow]
 
 
 def _bench(folder: Path, school: School) -> Bench:
