@@ -234,7 +234,7 @@ def _study(
 
 
 def _take_course(school: School) -> None:
-    """Assign the course, open the test before its unit, and let one learner end it and another only begin."""
+    """Assign the course, open the test before its unit; one learner ends it, another looks and answers nothing."""
     coach, class_ = school.server.user("coach"), school.biology
     session = coach.post("/api/courses/coursesession/", course=COURSE.id, collection=class_, assignments=[class_])["id"]
     test = {"unit_contentnode_id": UNIT.id, "test_type": "pre"}
@@ -243,8 +243,9 @@ def _take_course(school: School) -> None:
     for name, progress in (("ada", 1.0), ("ben", 0.5)):
         learner = school.server.user(name)
         begun = learner.post("/api/logger/trackprogress/", **about)["session_id"]
-        answers = [_answer(item, 1) for item in list(_ITEMS)[:1]]
-        learner.put(f"/api/logger/trackprogress/{begun}/", time_spent_delta=9, interactions=answers)
+        if progress == 1:
+            answers = [_answer(item, 1) for item in list(_ITEMS)[:1]]
+            learner.put(f"/api/logger/trackprogress/{begun}/", time_spent_delta=9, interactions=answers)
         learner.put(f"/api/logger/trackprogress/{begun}/", progress=progress)
     (film,) = UNIT.children[0].children
     about = {"node_id": film.id, "content_id": film.content_id, "channel_id": CHANNEL.id}

@@ -35,7 +35,7 @@ async def check_kolibri(session: Session, classes: Classes, summaries: ClassSumm
     version = _version(about)
     yield version
     try:
-        facility = await classes.facility((await session.account()).facility_id)
+        facility = await classes.facility(await session.facility_id())
     except CredentialsNeeded as error:
         yield CheckStep(name="sign-in", ok=False, detail=str(error), remedy=_SIGN_IN)
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from coursekeep import ConnectorError, CredentialsNeeded, LmsClient, RetryPolicy, standard_error
+from coursekeep import ConnectorError, CredentialsNeeded, LmsClient, NoAccess, RetryPolicy, standard_error
 from coursekeep_kolibri.session import Session, ends_session
 from coursekeep_kolibri.settings import KolibriSettings
 
@@ -32,7 +32,10 @@ class KolibriDialect:
         if ends_session(response):
             message = "the session has ended; check that the user still exists, and that no proxy changes cookies"
             return CredentialsNeeded(message, where=where, status=response.status_code)
-        return standard_error(response, where)
+        error = standard_error(response, where)
+        if isinstance(error, NoAccess):
+            return NoAccess("the signed-in user may not read this", where=where, status=error.status)
+        return error
 
     def next_page(self, response: httpx.Response, body: Any) -> str | None:
         """Return the page after this one, where the answer says that there are more."""

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from coursekeep import Gap, GapReason, Kind, MalformedAnswer, Record
 from coursekeep_kolibri.ledger import Item, Parts
-from coursekeep_kolibri.logs import read_standing, tries_by_learner
+from coursekeep_kolibri.logs import read_standing
 from coursekeep_kolibri.quizzes import read_attempts
 from coursekeep_kolibri.reading import Reading
 
@@ -112,15 +112,14 @@ async def _test(reading: Reading, session: Item, unit: Item, test: str, report: 
     """Yield a unit's test with its tries, and what they say of each learning objective. One never given is left out."""
     ledger, found = reading.ledger, report[f"{test}_test"]
     quiz = uuid5(_TESTS, f"{session['id']}:{unit['id']}:{test}").hex
-    tries = await tries_by_learner(reading, quiz)
-    if found["status"] == "not_activated" and not tries:
+    if found["status"] == "not_activated":
         return
     item = {"id": quiz, "status": found["status"], "test": test, "unit": unit, "course_session": session["id"]}
     for part in ledger.mapped(Kind.QUIZZES, item, _quiz, basis="unit reports"):
         yield part
-    # The report names who has completed the test; whoever has only begun is known by answers.
-    for learner in sorted({*tries, *found["scores"]}):
-        async for part in read_attempts(reading, quiz, learner, least=max(1, tries.get(learner, 0))):
+    # The report names who has completed the test, and nobody who has only begun.
+    for learner in sorted({*reading.learners(), *found["scores"]}):
+        async for part in read_attempts(reading, quiz, learner, least=int(learner in found["scores"])):
             yield part
     for learner, scores in sorted(found["scores"].items()):
         for objective in report["learning_objectives"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from coursekeep import Account, Course, CourseQuery, LmsClient, MalformedAnswer, NoAccess, NotFound
@@ -24,8 +23,14 @@ def is_id(text: str) -> bool:
 def described(item: Item, facility: Account, ended: Sequence[str]) -> Course:
     """Describe a class as a course; it has ended where the operator's patterns say so, at an unknown moment."""
     id_, name = str(item["id"]), str(item["name"])
-    over = any(pattern == id_ or fnmatchcase(name.casefold(), pattern.casefold()) for pattern in ended)
+    over = any(pattern == id_ or _fits(name, pattern) for pattern in ended)
     return Course(id=id_, name=name, account_id=facility.id, account_name=facility.name, ended=over)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Tell whether a pattern describes a name; no sign but `*` means anything but itself."""
+    described_by = ".*".join(re.escape(part) for part in pattern.casefold().split("*"))
+    return re.fullmatch(described_by, name.casefold(), re.DOTALL) is not None
 
 
 class Classes:
@@ -50,7 +55,7 @@ class Classes:
         """Yield the classes for a query, by id. Raises `NotFound` where its term or facility does not exist."""
         if query.term_ids:
             raise NotFound("Kolibri has no terms; choose classes by id or by name")
-        own = (await self._session.account()).facility_id
+        own = await self._session.facility_id()
         known = {one.id: one for one in await self.facilities()}
         facility = known.get(query.account or own)
         if facility is None:

@@ -10,7 +10,7 @@ from coursekeep import Gap, GapReason, Kind, Record
 from coursekeep_kolibri.ledger import Item, Mapper, Parts
 from coursekeep_kolibri.reading import Reading
 
-__all__ = ["attempt_of", "read_progress", "read_standing", "read_tries", "tries_by_learner"]
+__all__ = ["attempt_of", "read_progress", "read_standing", "read_tries"]
 
 _PROGRESS = "Kolibri tells coaches how far a learner is in words; percentages and the moment of completion stay with it"
 _VISITS = (
@@ -24,11 +24,12 @@ async def read_tries(reading: Reading, kind: Kind, content: str, learner: str, *
     """Yield a learner's tries at a quiz or an exercise, oldest first, each with its answers.
 
     `least` is how many Kolibri says elsewhere that there are; those that it does not give are a gap. The mapper finds
-    the number of the try and its answers in `attempt` and `answers`.
+    the number of the try and its answers in `attempt` and `answers`. Kolibri gives nobody's tries but one person's.
     """
     params = {"content": content, "user": learner}
     tries = _in_order(await reading.all("/api/logger/masterylog/", params))
-    reading.met(learner)
+    if tries or least:
+        reading.met(learner)
     reading.ledger.expect(kind, max(least, len(tries)), "tries")
     if len(tries) < least:
         id_ = f"{content}-{learner}"
@@ -125,17 +126,7 @@ def _response(item: Item, *, reading: Reading, content: str, learner: str) -> Re
 async def _unknown(reading: Reading, content: str) -> Parts:
     """Yield what learners did with a resource whose channel is gone: the class summary passes it over."""
     yield Gap(kind=Kind.COMPLETIONS, reason=GapReason.NOT_OFFERED, id=content, detail=_UNKNOWN, count=None)
-    for learner, tries in (await tries_by_learner(reading, content)).items():
+    for learner in reading.learners():
         mapper = partial(_response, reading=reading, content=content, learner=learner)
-        async for part in read_tries(reading, Kind.RESPONSES, content, learner, least=tries, mapper=mapper):
+        async for part in read_tries(reading, Kind.RESPONSES, content, learner, least=0, mapper=mapper):
             yield part
-
-
-async def tries_by_learner(reading: Reading, content: str) -> dict[str, int]:
-    """Return how many tries at a quiz or an exercise the learners of the class have answers in."""
-    found = await reading.all("/api/logger/attemptlog/", {"content": content, "classroom": reading.id})
-    tries: dict[str, set[str]] = {}
-    for log in found:
-        if log.get("user") and log.get("masterylog"):
-            tries.setdefault(str(log["user"]), set()).add(str(log["masterylog"]))
-    return {learner: len(tries[learner]) for learner in sorted(tries)}

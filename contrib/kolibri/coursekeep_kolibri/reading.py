@@ -54,6 +54,10 @@ class Reading:
         """Return what the class summary says of resources; nothing where there is none."""
         return [] if self.no_summary is not None else self.listed("content")
 
+    def learners(self) -> list[str]:
+        """Return the learners of the class, those whose accounts were deleted lately too. Raises as `listed`."""
+        return sorted({str(one["id"]) for one in self.listed("learners")} | set(self.deleted))
+
     def met(self, *people: Any) -> None:
         """Note people who are referred to."""
         for id_ in people:

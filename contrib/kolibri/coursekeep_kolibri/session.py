@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -23,7 +22,7 @@ from coursekeep import (
 )
 from coursekeep_kolibri.settings import KolibriSettings
 
-__all__ = ["COOKIE", "Account", "Session", "ends_session"]
+__all__ = ["COOKIE", "Session", "ends_session"]
 
 #: the cookie that carries the session, whatever the server is called
 COOKIE = "kolibri"
@@ -33,17 +32,6 @@ _LIMIT = 1024 * 1024
 _ID = re.compile(r"[0-9a-f]{32}")
 #: Kolibri's words for why it lets nobody in
 _WORDS = frozenset({"INVALID_CREDENTIALS", "NOT_FOUND", "MISSING_PASSWORD", "PASSWORD_NOT_SPECIFIED"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
-    """Who is signed in, as Kolibri says."""
-
-    user_id: str
-    #: the facility whose classes are archived
-    facility_id: str
-    #: `admin`, `coach`, `superuser` ...
-    kinds: tuple[str, ...]
 
 
 class Session:
@@ -78,7 +66,7 @@ class Session:
         self._now = now
         self._lock = asyncio.Lock()
         self._headers: dict[str, str] | None = None
-        self._account: Account | None = None
+        self._facility_id = ""
         self._until = 0.0
 
     def __repr__(self) -> str:
@@ -90,11 +78,10 @@ class Session:
             raise CredentialsNeeded("nobody has signed in yet")
         return self._headers
 
-    async def account(self) -> Account:
-        """Return who is signed in, after signing in where that is needed."""
+    async def facility_id(self) -> str:
+        """Return the id of the facility whose classes are meant: the settings', else the user's."""
         await self.renew()
-        assert self._account is not None
-        return self._account
+        return self._facility_id
 
     async def renew(self, refused: Mapping[str, str] | None = None) -> bool:
         """Sign in where nobody has, or the session is no longer fresh; `refused` is one that has ended.
@@ -133,7 +120,7 @@ class Session:
             answer = await self._client.post("/api/auth/session/", form, repeatable=True)
         finally:
             await self._rest()
-        self._account = _account(answer.body, facility, answer.where)
+        self._facility_id = facility or _facility_of(answer.body, answer.where)
         self._headers = {"Cookie": f"{COOKIE}={_cookie(answer.headers, answer.where)}"}
         self._until = begun + _FRESH
 
@@ -144,11 +131,15 @@ class Session:
             return wanted
         answer = await self._client.get("/api/public/v1/facility/")
         found = answer.body if isinstance(answer.body, list) else []
-        named = {str(one.get("name")): str(one.get("id")) for one in found if isinstance(one, dict)}
-        if wanted not in named:
-            known = ", ".join(repr(name) for name in sorted(named)[:10])
-            raise CredentialsNeeded(f"there is no facility {wanted!r}; set `facility` to one of {known}")
-        return named[wanted]
+        named = [(str(one.get("name")), str(one.get("id"))) for one in found if isinstance(one, dict)]
+        ids = [id_ for name, id_ in named if name == wanted]
+        if len(ids) != 1:
+            how_many = "several facilities are" if ids else "no facility is"
+            known = ", ".join(f"{name!r} ({id_})" for name, id_ in sorted(named)[:10])
+            raise CredentialsNeeded(
+                f"{how_many} called {wanted!r}; set `facility` to the name or id of one of: {known}"
+            )
+        return ids[0]
 
     async def _rest(self) -> None:
         if self._owns:
@@ -212,14 +203,8 @@ def _cookie(headers: httpx.Headers, where: str) -> str:
     return value
 
 
-def _account(body: Any, facility: str, where: str) -> Account:
-    body = body if isinstance(body, dict) else {}
-    user_id, facility_id = body.get("user_id"), facility or body.get("facility_id")
-    if not (isinstance(user_id, str) and user_id and isinstance(facility_id, str) and facility_id):
-        raise MalformedAnswer("signing in gave no user and facility", where=where)
-    kinds = body.get("kind")
-    return Account(
-        user_id=user_id,
-        facility_id=facility_id,
-        kinds=tuple(str(kind) for kind in kinds) if isinstance(kinds, list) else (),
-    )
+def _facility_of(body: Any, where: str) -> str:
+    found = body.get("facility_id") if isinstance(body, dict) else None
+    if not isinstance(found, str) or not found:
+        raise MalformedAnswer("signing in gave no facility", where=where)
+    return found

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from coursekeep import NO_RETRY, CourseQuery, CredentialsNeeded, Kind, MalformedAnswer, RetryLater
+from coursekeep import NO_RETRY, Account, CourseQuery, CredentialsNeeded, Kind, MalformedAnswer, RetryLater
 from coursekeep.testing import Export, collect
 from coursekeep_kolibri import KolibriConnector, KolibriSettings, register_connectors
+from coursekeep_kolibri.finding import described
 from coursekeep_kolibri.session import Session
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def _lesson(id_: str) -> dict[str, Any]:
 
 
 def _summary(lessons: list[str]) -> dict[str, Any]:
-    empty = ("exams", "groups", "adhoclearners", "exam_learner_status", "content", "content_learner_status")
+    empty = ("exams", "learners", "groups", "adhoclearners", "exam_learner_status", "content", "content_learner_status")
     return {"id": CLASS, "lessons": [_lesson(id_) for id_ in lessons], **{key: [] for key in empty}}
 
 
@@ -150,7 +151,7 @@ def test_session_is_renewed_before_it_ends() -> None:
         (httpx.Response(401, json=[{"id": "INVALID_CREDENTIALS"}]), CredentialsNeeded),
         (httpx.Response(403, html="<h1>s3cret-word</h1>"), CredentialsNeeded),
         (httpx.Response(503, json={}), RetryLater),
-        (httpx.Response(200, json={"user_id": "u", "facility_id": FACILITY}), MalformedAnswer),
+        (httpx.Response(200, json={"facility_id": FACILITY}), MalformedAnswer),
         (httpx.Response(200, json=[], headers={"Set-Cookie": "kolibri=s1"}), MalformedAnswer),
     ],
 )
@@ -201,6 +202,30 @@ def test_missing_lists_are_no_missing_class() -> None:
 
     with pytest.raises(MalformedAnswer):
         _ask(kolibri, _exported)
+
+
+def test_facilities_of_one_name_are_told_apart_by_id() -> None:
+    """A name that two facilities have is refused, with their ids."""
+    facilities = [{"id": "a" * 32, "name": "School"}, {"id": "b" * 32, "name": "School"}]
+    settings = SETTINGS.model_copy(update={"facility": "School"})
+    session = Session(
+        settings, retry=NO_RETRY, transport=httpx.MockTransport(lambda _: httpx.Response(200, json=facilities))
+    )
+
+    with pytest.raises(CredentialsNeeded, match=r"several.*aaaa.*bbbb"):
+        asyncio.run(session.renew())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "over"),
+    [("class", True), ("CL*S", True), ("*", True), ("Class?", False), ("[C]lass", False), ("", False)],
+)
+def test_patterns_of_ended_classes_know_only_the_star(pattern: str, over: bool) -> None:
+    """In a pattern `*` means any text, and every other sign itself, upper and lower case alike."""
+    school = Account(id=FACILITY, name="School")
+
+    assert described({"id": CLASS, "name": "Class"}, school, [pattern]).ended is over
+    assert described({"id": CLASS, "name": "Class [a]?"}, school, ["* [a]?"]).ended
 
 
 def test_connector_is_registered() -> None:
