@@ -40,8 +40,9 @@ format: $(INSTALLED) ## format the code
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
 
-records: $(INSTALLED) ## write docs/reference/records.md from the models of the plugin API
+records: $(INSTALLED) ## write the reference of records and of what is captured from the code
 	$(BIN)/python docs/records_page.py > docs/reference/records.md
+	$(BIN)/python docs/coverage_page.py > docs/reference/coverage.md
 
 screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
 	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py

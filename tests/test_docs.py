@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from coverage_page import coverage_page
 from records_page import records_reference
 
 import coursekeep
@@ -140,6 +141,11 @@ def test_every_status_and_reason_is_explained(word: str) -> None:
 def test_every_kind_of_record_is_explained(kind: str) -> None:
     """A kind stands in the reference with every field of its model, and what the schema says of it."""
     assert records_reference(coursekeep.Kind(kind)) in text("records.md"), "run `make records`"
+
+
+def test_what_is_captured_is_what_connectors_say() -> None:
+    """The table of all LMSs and kinds is made from what the connectors say of themselves."""
+    assert coverage_page() == text("coverage.md"), "run `make records`"
 
 
 def test_exports_equal_all() -> None:

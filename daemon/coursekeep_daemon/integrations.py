@@ -9,6 +9,7 @@ from dataclasses import asdict
 import structlog
 
 from coursekeep import CheckStep, CredentialsNeeded, RetryPolicy, SettingsError
+from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lms import Lms
@@ -76,9 +77,10 @@ def _excused(settings: Settings, registry: Registry, name: str, error: Unknown) 
 class Questions:
     """What operators ask of an LMS besides runs."""
 
-    def __init__(self, store: Store, holds: Holds) -> None:
+    def __init__(self, store: Store, holds: Holds, expiry: Expiry) -> None:
         self._store = store
         self._holds = holds
+        self._expiry = expiry
 
     async def check(self, lms: Lms) -> list[CheckStep]:
         """Run the connector's check, and keep its steps; where all are well, a halted integration goes on."""
@@ -91,6 +93,8 @@ class Questions:
             log.exception("connector_error", integration=lms.name, during="check")
             remedy = "The log has the traceback; tell the connector's author."
             steps.append(CheckStep(name="check", ok=False, detail=type(error).__name__, remedy=remedy))
+        if steps:
+            steps += await self._expiry.steps(lms.name)
         await self._store.save_check(lms.name, steps)
         if steps and all(step.ok for step in steps):
             await self._holds.credentials_renewed(lms.name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from coursekeep_daemon.keyrings import KeyringTrouble, read_secret
 from coursekeep_daemon.origin import Origin
 
 __all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
@@ -40,12 +41,12 @@ def redact(value: Any, name: str = "") -> Any:
 
 
 def is_reference(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Tell whether a value is `{ env = "NAME" }` or `{ file = "path" }`."""
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"env", "file"}
+    """Tell whether a value is `{ env = "NAME" }`, `{ file = "path" }` or `{ keyring = "service/user" }`."""
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"env", "file", "keyring"}
 
 
 def resolve_secrets(values: Mapping[str, Any], at: Sequence[str], origin: Origin) -> dict[str, Any]:
-    """Replace every reference by what it names. Raises `SettingsError` naming the variable or file that is missing."""
+    """Replace every reference by what it names. Raises `SettingsError` naming the one that is missing."""
     return {key: _resolve(value, (*at, key), origin) if is_reference(value) else value for key, value in values.items()}
 
 
@@ -55,6 +56,11 @@ def _resolve(reference: Mapping[str, str], key: Sequence[str], origin: Origin) -
         if secret := origin.environ.get(variable, ""):
             return secret
         raise origin.error(key, f"the environment variable {variable} is not set; set it, or name another")
+    if "keyring" in reference:
+        try:
+            return read_secret(str(reference["keyring"]))
+        except KeyringTrouble as error:
+            raise origin.error(key, str(error)) from None
     path = origin.folder / reference["file"]
     try:
         secret = path.read_text(encoding="utf-8").strip()

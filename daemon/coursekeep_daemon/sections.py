@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -144,7 +145,7 @@ class OidcSettings(_Section):
     @classmethod
     def _reference(cls, value: object) -> object:
         if isinstance(value, dict) and not is_reference(value):
-            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
+            raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
         return value
 
     @model_validator(mode="after")
@@ -177,6 +178,15 @@ class IntegrationSettings(BaseModel):
     academic_year_ends: str | None = Field(
         None, description="Last day of academic years, such as 08-31, for schedules that count from their end."
     )
+    expires_on: date | None = Field(None, description="Last day on which the credentials work, as the LMS shows it.")
+    expiry_notice: int = Field(14, ge=0, le=365, description="Days before the end of the credentials at which to tell.")
+
+    @field_validator("expires_on")
+    @classmethod
+    def _countable(cls, value: date | None) -> date | None:
+        if value is not None and not 1970 <= value.year < 9999:
+            raise ValueError("write the day as 2027-01-31")
+        return value
 
     @field_validator("academic_year_ends")
     @classmethod
@@ -221,10 +231,10 @@ class NotificationSettings(_Section):
     """Whom to tell what happened."""
 
     kind: Literal["apprise", "webhook"] = Field("apprise", description="How it is told.")
-    url: SecretStr | dict[Literal["env", "file"], str] = Field(
+    url: SecretStr | dict[Literal["env", "file", "keyring"], str] = Field(
         description="Apprise's address of a service, or the webhook's own. A secret: it may hold a password."
     )
-    secret: SecretStr | dict[Literal["env", "file"], str] | None = Field(
+    secret: SecretStr | dict[Literal["env", "file", "keyring"], str] | None = Field(
         None, description="With `webhook`: what its messages are signed with."
     )
     events: tuple[NotificationKind, ...] = Field((), description="What to tell; empty tells everything.")
@@ -236,7 +246,10 @@ class NotificationSettings(_Section):
         named = is_reference(value) and all(isinstance(each, str) for each in value.values())
         usable = named or isinstance(value, (str, SecretStr))
         if not usable or not value:
-            raise ValueError('a secret is written as { env = "NAME" }, { file = "path" }, or text, and not empty')
+            raise ValueError(
+                'a secret is written as { env = "NAME" }, { file = "path" }, { keyring = "service/user" },'
+                " or text, and not empty"
+            )
         return value
 
     def reference(self, key: Literal["url", "secret"]) -> str | dict[str, str] | None:

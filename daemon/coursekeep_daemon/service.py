@@ -17,6 +17,7 @@ from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
@@ -111,7 +112,7 @@ class Service(ScheduleCalls):
             self._oidc_secret = oidc_secret(self.settings)
             await self._start_store(stack)
             await self._start_archive()
-            await self._start_integrations()
+            await self._start_integrations(stack)
             await self._start_watch(stack)
             await self._start_dispatcher(stack)
             await self._start_notifications(stack)
@@ -175,7 +176,7 @@ class Service(ScheduleCalls):
         self._declared = declared_schedules(self.settings, self.clock())
         self._refreshes = self._term_refreshes()
 
-    async def _start_integrations(self) -> None:
+    async def _start_integrations(self, stack: AsyncExitStack) -> None:
         self.holds = Holds(self.store, self._lmses, self.clock)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -188,7 +189,10 @@ class Service(ScheduleCalls):
         for name, reason in self._unusable.items():
             self.holds.unusable(name, reason)
         await self.holds.refresh()
-        self._questions = Questions(self.store, self.holds)
+        self.expiry = Expiry(self.settings, self._lmses, self.store, self.holds, self.clock)
+        stack.push_async_callback(self.expiry.stop)
+        await self.expiry.start()
+        self._questions = Questions(self.store, self.holds, self.expiry)
 
     async def _start_watch(self, stack: AsyncExitStack) -> None:
         settings = self.settings.archive
@@ -314,6 +318,7 @@ class Service(ScheduleCalls):
         Raises `BadRequest` where it cannot be, `Conflict` where the key was used for another request.
         """
         self._check_request(request)
+        await self.expiry.look(request.integration)  # a run with credentials that have ended waits for new ones
         run, created = await self.store.create_run(
             integration=request.integration,
             source=request.source,

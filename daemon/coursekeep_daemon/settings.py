@@ -1,7 +1,8 @@
 """The settings: one TOML file, each key overridable by an environment variable `COURSEKEEP_SECTION__KEY`.
 
 Everything wrong is told at once, before anything starts, as `SettingsError` with the key's dotted name and the place
-where it was written. Secrets stay references (`{ env = "NAME" }`, `{ file = "path" }`) until a connector is made.
+where it was written. Secrets stay references (`{ env = "NAME" }`, `{ file = "path" }`,
+`{ keyring = "service/user" }`) until a connector is made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from coursekeep import SettingsError, SettingsModel
+from coursekeep_daemon.credentials import keeper_of
 from coursekeep_daemon.origin import ENV_PREFIX, NESTING, Origin, close_match, explained
 from coursekeep_daemon.secrets import redact, resolve_secrets
 from coursekeep_daemon.sections import (
@@ -139,9 +141,11 @@ def connector_settings(settings: Settings, name: str, model: type[SettingsModel]
     Raises `SettingsError` for unknown keys, bad values and secrets that are not there. Values are never shown.
     """
     at = ("integrations", name)
-    values = resolve_secrets(settings.integrations[name].own, at, settings.origin)
+    own = settings.integrations[name].own
+    values = resolve_secrets(own, at, settings.origin)
+    keeper = keeper_of(settings.daemon.data_dir, name, own)
     try:
-        return model.model_validate(values, context={"folder": settings.origin.folder})
+        return model.model_validate(values, context={"folder": settings.origin.folder, "keeper": keeper})
     except ValidationError as error:
         raise explained(error, settings.origin, model=model, prefix=at, also=IntegrationSettings.model_fields) from None
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
@@ -99,6 +100,8 @@ class System:
     database: DatabaseState
     workers: Workers
     terms_refreshes: Sequence[TermsRefresh]
+    #: of the integrations where somebody says when they end
+    credentials: Sequence[CredentialsEnd]
 
 
 class Times(Protocol):
@@ -122,6 +125,8 @@ class Daemon(Protocol):
     def scheduler(self) -> Times: ...
     @property
     def holds(self) -> Holds: ...
+    @property
+    def expiry(self) -> Expiry: ...
     def ready(self) -> tuple[bool, dict[str, str]]: ...
 
 
@@ -152,6 +157,7 @@ class SystemView:
             database=await self._database(),
             workers=await self._workers(),
             terms_refreshes=self._refreshes(),
+            credentials=list(daemon.expiry.all().values()),
         )
 
     async def _storage(self) -> StorageState:

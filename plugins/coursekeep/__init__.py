@@ -1,6 +1,7 @@
 """The public API of Coursekeep: what an author of connectors needs, and nothing else."""
 
-from coursekeep.connector import Connector, ConnectorSettings, SettingsModel
+from coursekeep.connector import Connector, ConnectorSettings, HttpSettings, SettingsModel
+from coursekeep.coverage import Coverage
 from coursekeep.errors import (
     ConnectorError,
     CoursekeepError,
@@ -22,6 +23,7 @@ from coursekeep.http import (
     Download,
     FileDialect,
     Governor,
+    KeepingDialect,
     LmsClient,
     Page,
     Params,
@@ -30,8 +32,9 @@ from coursekeep.http import (
     retry_after,
     standard_error,
 )
+from coursekeep.keeping import KeptToken, MemoryKeeper, TokenKeeper, digest_of
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
-from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect
+from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect, OAuthDialect, TokenFlow
 from coursekeep.records import (
     Account,
     CheckStep,
@@ -50,8 +53,10 @@ from coursekeep.records import (
     Term,
 )
 from coursekeep.redaction import ALWAYS, Redaction
+from coursekeep.refresh import RefreshToken
 from coursekeep.retry import NO_RETRY, RetryPolicy
 from coursekeep.source import CourseSource, Outcome, Selection, SourceContext, SourceParams
+from coursekeep.token_endpoint import ClientAuth
 
 __all__ = [
     "ALWAYS",
@@ -62,6 +67,7 @@ __all__ = [
     "Answer",
     "BearerDialect",
     "CheckStep",
+    "ClientAuth",
     "ClientCredentials",
     "ClientCredentialsDialect",
     "Connector",
@@ -71,6 +77,7 @@ __all__ = [
     "CourseQuery",
     "CourseSource",
     "CoursekeepError",
+    "Coverage",
     "CredentialsNeeded",
     "Dialect",
     "Download",
@@ -82,13 +89,18 @@ __all__ = [
     "Gap",
     "GapReason",
     "Governor",
+    "HttpSettings",
+    "KeepingDialect",
+    "KeptToken",
     "Kind",
     "KindModel",
     "LmsClient",
     "MalformedAnswer",
+    "MemoryKeeper",
     "NativeExport",
     "NoAccess",
     "NotFound",
+    "OAuthDialect",
     "Outcome",
     "Page",
     "Params",
@@ -96,6 +108,7 @@ __all__ = [
     "RawPage",
     "Record",
     "Redaction",
+    "RefreshToken",
     "RemoteFile",
     "RenewingDialect",
     "RetryLater",
@@ -107,7 +120,10 @@ __all__ = [
     "SourceParams",
     "StopRun",
     "Term",
+    "TokenFlow",
+    "TokenKeeper",
     "Unavailable",
+    "digest_of",
     "hookimpl",
     "next_link",
     "retry_after",

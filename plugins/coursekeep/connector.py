@@ -9,17 +9,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, model_validator
 
+from coursekeep.coverage import Coverage
 from coursekeep.http import Download, LmsClient
+from coursekeep.keeping import MemoryKeeper, TokenKeeper
 from coursekeep.records import Account, CheckStep, Course, CourseQuery, NativeExport, Part, RemoteFile, Term
 from coursekeep.redaction import Redaction
 from coursekeep.retry import RetryPolicy
 
-__all__ = ["Connector", "ConnectorSettings", "SettingsModel"]
+__all__ = ["Connector", "ConnectorSettings", "HttpSettings", "SettingsModel"]
 
 
 class SettingsModel(BaseModel):
@@ -31,17 +34,27 @@ class SettingsModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    _keeper: TokenKeeper | None = PrivateAttr(None)
 
-class ConnectorSettings(SettingsModel):
-    """Settings that every connector over HTTP has.
+    @model_validator(mode="after")
+    def _take_keeper(self, info: ValidationInfo) -> Self:
+        self._keeper = (info.context or {}).get("keeper")
+        return self
 
-    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
-    """
+    def token_keeper(self) -> TokenKeeper:
+        """Return where the refresh token of these settings is kept between processes.
+
+        Hand it to `RefreshToken`. In tests, where nobody has named such a place, it keeps until the process ends.
+        """
+        return self._keeper or MemoryKeeper()
+
+
+class HttpSettings(SettingsModel):
+    """Settings of a connector over HTTP, without any credentials: for an LMS that takes other ones than a token."""
 
     base_url: str = Field(
         title="Address", description="Address of the LMS, for example https://canvas.example.edu.", pattern="^https?://"
     )
-    token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
     max_concurrency: int = Field(
         4, ge=1, le=256, title="Requests at once", description="Most requests in flight to this LMS at one time."
     )
@@ -58,6 +71,15 @@ class ConnectorSettings(SettingsModel):
     )
 
 
+class ConnectorSettings(HttpSettings):
+    """Settings that most connectors over HTTP have.
+
+    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
+    """
+
+    token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
+
+
 S = TypeVar("S", bound=SettingsModel)
 
 
@@ -71,6 +93,8 @@ class Connector(ABC, Generic[S]):
     Settings: ClassVar[type[SettingsModel]] = ConnectorSettings
     #: what never to keep, besides `coursekeep.redaction.ALWAYS`
     redactions: ClassVar[tuple[Redaction, ...]] = ()
+    #: what becomes of every kind of content; more than one where several formats are read
+    coverage: ClassVar[tuple[Coverage, ...]] = ()
 
     def __init__(
         self,
@@ -171,6 +195,14 @@ class Connector(ABC, Generic[S]):
     async def refresh_file(self, file: RemoteFile) -> RemoteFile | None:
         """Return the file with a fresh address where the old one has expired; None where there is no other."""
         return None
+
+    async def credentials_end(self) -> datetime | None:
+        """Return when the credentials end for good, so that an operator must act; None where nothing tells.
+
+        By default what the dialect knows: a token that is a JWT names its end, and some token endpoints name that of
+        a refresh token. Asks nobody. Raises `ConnectorError` where what is kept of them cannot be read.
+        """
+        return None if self._client is None else await self._client.credentials_end()
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the source in packages: connector and address, without secrets."""

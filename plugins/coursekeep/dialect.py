@@ -18,11 +18,13 @@ from coursekeep.errors import (
     NotFound,
     RetryLater,
 )
+from coursekeep.expiry import end_of
 
 __all__ = [
     "BearerDialect",
     "Dialect",
     "FileDialect",
+    "KeepingDialect",
     "RenewingDialect",
     "next_link",
     "retry_after",
@@ -68,6 +70,23 @@ class RenewingDialect(Protocol):
 
 
 @runtime_checkable
+class KeepingDialect(Protocol):
+    """What a dialect has besides where its credentials may end, or must be kept. Optional."""
+
+    async def settle(self) -> None:
+        """Wait for what must not be cut off, such as a refresh token on its way; awaited before the client closes.
+
+        Takes seconds at most, and raises nothing.
+        """
+
+    async def ends(self) -> datetime | None:
+        """Return when the credentials end for good, so that an operator must act; None where nothing tells.
+
+        Asks nobody. Raises `ConnectorError` where what is kept of the credentials cannot be read.
+        """
+
+
+@runtime_checkable
 class FileDialect(Protocol):
     """What a dialect has besides where its LMS hands out files in a way of its own. Optional."""
 
@@ -103,6 +122,13 @@ class BearerDialect:
 
     def headroom(self, response: httpx.Response) -> float | None:
         return None
+
+    async def settle(self) -> None:
+        """Return at once: there is nothing to wait for."""
+
+    async def ends(self) -> datetime | None:
+        """Return the end that the token names, where it is a JWT."""
+        return end_of(self._token)
 
 
 def next_link(response: httpx.Response) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +24,7 @@ from coursekeep.dialect import (
     BearerDialect,
     Dialect,
     FileDialect,
+    KeepingDialect,
     RenewingDialect,
     next_link,
     retry_after,
@@ -38,7 +40,7 @@ from coursekeep.retry import RetryPolicy, persist
 from coursekeep.transport import LmsTransport
 
 if TYPE_CHECKING:
-    from coursekeep.connector import ConnectorSettings
+    from coursekeep.connector import HttpSettings
 
 __all__ = [
     "Answer",
@@ -47,6 +49,7 @@ __all__ = [
     "Download",
     "FileDialect",
     "Governor",
+    "KeepingDialect",
     "LmsClient",
     "Page",
     "Params",
@@ -113,7 +116,7 @@ class LmsClient:
     @classmethod
     def for_settings(
         cls,
-        settings: ConnectorSettings,
+        settings: HttpSettings,
         dialect: Dialect,
         *,
         retry: RetryPolicy,
@@ -140,7 +143,16 @@ class LmsClient:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        if isinstance(self._dialect, KeepingDialect):
+            await self._dialect.settle()
         await self._transport.aclose()
+
+    async def credentials_end(self) -> datetime | None:
+        """Return when the credentials end for good; None where nothing tells. Asks nobody.
+
+        Raises `ConnectorError` where what is kept of them cannot be read.
+        """
+        return await self._dialect.ends() if isinstance(self._dialect, KeepingDialect) else None
 
     async def get(self, url: str, params: Params = (), *, where: str | None = None) -> Answer:
         """GET one JSON answer. Redirects within the origin are followed, others raise `ForeignHost`.

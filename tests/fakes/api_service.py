@@ -22,9 +22,10 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from coursekeep import CheckStep, Course
-from coursekeep_connectors import register_course_sources
+from coursekeep_connectors import register_connectors, register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
@@ -88,7 +89,13 @@ class FakeService:
             ends={"main": "08-31"},
         )
         self.sources = {source.name: source for source in register_course_sources()}
-        self.registry = SimpleNamespace(plugins=list, sources=lambda: self.sources)
+        self.connectors = {connector.name: connector for connector in register_connectors()}
+        self.registry = SimpleNamespace(
+            plugins=list,
+            sources=lambda: self.sources,
+            connectors=lambda: self.connectors,
+            connector=lambda name: self.connectors[name],
+        )
         self.archive: Any = SimpleNamespace(
             iter_zip=lambda package_id, version: iter([b"PK", b"zip"]), space=lambda: (5 * 10**9, 10**10)
         )
@@ -99,6 +106,7 @@ class FakeService:
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
         self.version = "0.0"
         self.clock: Any = lambda: datetime.now(UTC)
+        self.expiry = Expiry(self.settings, {}, store, FakeHolds(store, {}, self.clock), self.clock)
         self.system = SystemView(self, in_flight=lambda: 2)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))

@@ -84,6 +84,19 @@ def _scheduled(page: Page, cron: str = "0 3 1 3,9 *") -> None:
     _press(page, "Preview")
 
 
+def _connected(page: Page) -> None:
+    page.get_by_label("Name of the integration").fill("law_school")
+    page.get_by_label("Address", exact=True).fill("https://canvas.example.edu")
+    page.get_by_label("Name of the place of Token", exact=True).fill("CANVAS_TOKEN")
+    _press(page, "Write the section")
+
+
+def _half_connected(page: Page) -> None:
+    page.get_by_label("Name of the integration").fill("Main!")
+    page.get_by_label("Page size").fill("many")
+    _press(page, "Write the section")
+
+
 def _test_message(page: Page) -> None:
     with page.expect_navigation():
         page.get_by_role("row", name="tickets").get_by_role("button", name="Send a test message").click()
@@ -114,6 +127,9 @@ PAGES: tuple[PageCase, ...] = (
     PageCase(name="run-large", path="/runs/{large}", pictured=False),
     PageCase(name="integration", path="/integrations/main"),
     PageCase(name="integration-trouble", path="/integrations/evening"),
+    PageCase(name="connectors", path="/connectors", pictured=False),
+    PageCase(name="connector", path="/connectors/canvas", prepare=_connected),
+    PageCase(name="connector-wrong", path="/connectors/oneroster", prepare=_half_connected, pictured=False),
     PageCase(name="courses", path="/courses"),
     PageCase(name="courses-nothing-fits", path="/courses?search=nonsense", role="viewer", pictured=False),
     PageCase(name="package", path="/packages/{package}"),

@@ -15,6 +15,7 @@ Steps = AsyncGenerator[CheckStep, None]
 
 _ADDRESS = "Check the address, the network and the certificate; the answer must come from Canvas itself."
 _TOKEN = "In Canvas, open Account > Settings > New access token, and put it into the settings."  # noqa: S105  # advice
+_REFRESH = "Have a new refresh token issued for the developer key, and put it into the settings as `refresh_token`."
 _ACCOUNT = "Set `account` to an account of which the token's user is an administrator."
 _LIST = "Give the user's account role the permission 'Courses - view list' (read_course_list)."
 _TERMS = "Make the token's user an administrator of the root account, or give the role the permission to see its terms."
@@ -31,7 +32,7 @@ async def check_canvas(client: LmsClient, settings: CanvasSettings) -> Steps:
         async for step in _steps(client, settings):
             yield step
     except ConnectorError as error:
-        remedy = _TOKEN if isinstance(error, CredentialsNeeded) else _ADDRESS
+        remedy = _renewal(settings) if isinstance(error, CredentialsNeeded) else _ADDRESS
         yield CheckStep(name="answers", ok=False, detail=str(error), remedy=remedy)
 
 
@@ -40,7 +41,7 @@ async def _steps(client: LmsClient, settings: CanvasSettings) -> Steps:
         user = _object((await client.get("/api/v1/users/self")).body)
     except CredentialsNeeded as error:
         yield CheckStep(name="address", ok=True, detail=settings.base_url)
-        yield CheckStep(name="credentials", ok=False, detail=str(error), remedy=_TOKEN)
+        yield CheckStep(name="credentials", ok=False, detail=str(error), remedy=_renewal(settings))
         return
     except ConnectorError as error:
         yield CheckStep(name="address", ok=False, detail=str(error), remedy=_ADDRESS)
@@ -97,6 +98,10 @@ async def _grades(client: LmsClient, course: Json) -> CheckStep:
     except CredentialsNeeded as error:
         return CheckStep(name="grades", ok=False, detail=str(error), remedy=_SCOPES)
     return CheckStep(name="grades", ok=True, detail=f"seen in course {text(course.get('id'))}")
+
+
+def _renewal(settings: CanvasSettings) -> str:
+    return _TOKEN if settings.refresh_token is None else _REFRESH
 
 
 def _object(body: object) -> Json:

@@ -13,26 +13,36 @@ import httpx
 
 from coursekeep import (
     BearerDialect,
+    ClientAuth,
     ConnectorError,
     CredentialsNeeded,
+    Dialect,
+    LmsClient,
     MalformedAnswer,
     NoAccess,
     NotFound,
+    OAuthDialect,
+    RefreshToken,
     RetryLater,
+    RetryPolicy,
+    SettingsError,
     Unavailable,
     next_link,
     retry_after,
 )
+from coursekeep_connectors.canvas.settings import CanvasSettings
 
-__all__ = ["CanvasDialect"]
+__all__ = ["CanvasDialect", "CanvasOAuthDialect", "make_canvas_client"]
 
 #: Canvas's leaky bucket holds 600 to 700 units of work; its header counts down from there
 _BUCKET = 600.0
 _THROTTLED = "rate limit exceeded"
+#: where Canvas hands out access tokens, below its own address
+_TOKEN_ENDPOINT = "/login/oauth2/token"  # noqa: S105  # an address
 
 
-class CanvasDialect(BearerDialect):
-    """Canvas's dialect: bearer token, Link header, and errors of many shapes."""
+class _Canvas:
+    """How Canvas speaks: Link header, its bucket, and errors of many shapes."""
 
     def error(self, response: httpx.Response, where: str) -> ConnectorError | None:
         """Judge an answer by status, body and WWW-Authenticate."""
@@ -69,6 +79,40 @@ class CanvasDialect(BearerDialect):
         except (KeyError, ValueError):
             return None
         return min(1.0, max(0.0, remaining / _BUCKET))
+
+
+class CanvasDialect(_Canvas, BearerDialect):
+    """Canvas with an access token that somebody has made."""
+
+
+class CanvasOAuthDialect(_Canvas, OAuthDialect):
+    """Canvas with access tokens of an hour, which a refresh token of a developer key fetches."""
+
+
+def make_canvas_client(
+    settings: CanvasSettings, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy
+) -> LmsClient:
+    """Make the client that the settings describe. Raises `SettingsError`."""
+    return LmsClient.for_settings(settings, _dialect(settings, transport, retry), retry=retry, transport=transport)
+
+
+def _dialect(settings: CanvasSettings, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> Dialect:
+    if settings.token is not None:
+        return CanvasDialect(settings.token)
+    if settings.client_id is None or settings.client_secret is None or settings.refresh_token is None:
+        raise SettingsError("set token, or client_id, client_secret and refresh_token together")
+    tokens = RefreshToken(
+        settings.base_url.rstrip("/") + _TOKEN_ENDPOINT,
+        settings.refresh_token,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        client_auth=ClientAuth.POST,
+        keeper=settings.token_keeper(),
+        retry=retry,
+        transport=transport,
+        timeout=settings.timeout,
+    )
+    return CanvasOAuthDialect(tokens)
 
 
 def _unauthorized(response: httpx.Response, where: str) -> ConnectorError:

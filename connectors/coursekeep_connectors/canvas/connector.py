@@ -15,9 +15,9 @@ from coursekeep import (
     Account,
     CheckStep,
     Connector,
-    ConnectorSettings,
     Course,
     CourseQuery,
+    Coverage,
     LmsClient,
     MalformedAnswer,
     NoAccess,
@@ -26,11 +26,12 @@ from coursekeep import (
     Redaction,
     RemoteFile,
     RetryPolicy,
+    SettingsModel,
     Term,
     Unavailable,
 )
 from coursekeep_connectors.canvas.check import check_canvas
-from coursekeep_connectors.canvas.client import CanvasDialect
+from coursekeep_connectors.canvas.client import make_canvas_client
 from coursekeep_connectors.canvas.courses import (
     account_of,
     address_of,
@@ -41,6 +42,7 @@ from coursekeep_connectors.canvas.courses import (
     taken,
     term_of,
 )
+from coursekeep_connectors.canvas.coverage import COVERAGE
 from coursekeep_connectors.canvas.export import read_course
 from coursekeep_connectors.canvas.files import auth_of
 from coursekeep_connectors.canvas.reading import MOST, Reading
@@ -59,8 +61,9 @@ class CanvasConnector(Connector[CanvasSettings]):
 
     name: ClassVar[str] = "canvas"
     title: ClassVar[str] = "Canvas LMS"
-    Settings: ClassVar[type[ConnectorSettings]] = CanvasSettings
+    Settings: ClassVar[type[SettingsModel]] = CanvasSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = (COVERAGE,)
 
     def __init__(
         self,
@@ -74,17 +77,7 @@ class CanvasConnector(Connector[CanvasSettings]):
 
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
         """Make a client that speaks Canvas's dialect."""
-        settings = self.settings
-        return LmsClient(
-            settings.base_url,
-            CanvasDialect(settings.token),
-            retry=retry,
-            max_concurrency=settings.max_concurrency,
-            timeout=settings.timeout,
-            contact=settings.contact,
-            file_hosts=settings.file_hosts,
-            transport=transport,
-        )
+        return make_canvas_client(self.settings, transport=transport, retry=retry)
 
     async def check(self) -> AsyncGenerator[CheckStep, None]:
         """Yield the steps from address to grades."""

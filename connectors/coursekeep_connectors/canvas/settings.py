@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
-from coursekeep import ConnectorSettings
+from pydantic import Field, SecretStr, model_validator
+
+from coursekeep import HttpSettings
 
 __all__ = ["CanvasSettings"]
 
 
-class CanvasSettings(ConnectorSettings):
+class CanvasSettings(HttpSettings):
     """What an operator may set for one Canvas."""
+
+    token: SecretStr | None = Field(
+        None,
+        title="Token",
+        description="Access token of an account made for Coursekeep; either this, or `client_id`, `client_secret` and"
+        " `refresh_token`.",
+    )
+    client_id: str | None = Field(
+        None,
+        min_length=1,
+        title="Client id",
+        description="Id of a developer key in Canvas, made for Coursekeep.",
+    )
+    client_secret: SecretStr | None = Field(
+        None, title="Client secret", description="Key of the developer key, as Canvas calls it."
+    )
+    refresh_token: SecretStr | None = Field(
+        None,
+        title="Refresh token",
+        description="Refresh token that the developer key's log-in gave for an account made for Coursekeep.",
+    )
 
     account: str = Field(
         "self",
@@ -51,3 +74,12 @@ class CanvasSettings(ConnectorSettings):
         title="Module progress",
         description="Keep each student's progress through modules that have requirements, one request per student.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        by_key = (self.client_id, self.client_secret, self.refresh_token)
+        if self.token is not None and any(by_key):
+            raise ValueError("set either token, or client_id, client_secret and refresh_token")
+        if self.token is None and not all(by_key):
+            raise ValueError("set token, or client_id, client_secret and refresh_token together")
+        return self

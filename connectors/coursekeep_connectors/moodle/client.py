@@ -66,7 +66,15 @@ _FAULTS = frozenset(
 )
 #: ordinary outcomes that are told as errors: the caller knows what they mean
 _OUTCOMES = frozenset(
-    {"nocriteriaset", "usernotenroled", "userdeleted", "attemptclosed", "noreview", "noreviewattempt"}
+    {
+        "nocriteriaset",
+        "usernotenroled",
+        "userdeleted",
+        "attemptclosed",
+        "noreview",
+        "noreviewattempt",
+        "competenciesarenotenabled",
+    }
 )
 
 
@@ -180,6 +188,8 @@ def _meaning(said: Mapping[str, Any], where: str, status: int) -> ConnectorError
         return NoAccess(f"Moodle does not permit this ({code})", where=where, status=status)
     if code in _LATER:
         return RetryLater(f"Moodle cannot answer now ({code})", where=where, status=status)
+    if code == "codingerror" and "invaliduser" in about:
+        return OutcomeError("Moodle answered invaliduser", code="invaliduser", where=where)
     if code in _FAULTS or code.startswith("dml"):
         return ServerFault(f"Moodle failed with {code}", where=where, status=status)
     if code in _OUTCOMES:

@@ -16,6 +16,7 @@ from coursekeep import (
     ConnectorSettings,
     Course,
     CourseQuery,
+    Coverage,
     LmsClient,
     NoAccess,
     NotFound,
@@ -29,6 +30,7 @@ from coursekeep_connectors.moodle.calls import Calls
 from coursekeep_connectors.moodle.check import check_moodle
 from coursekeep_connectors.moodle.client import MoodleDialect
 from coursekeep_connectors.moodle.courses import Categories, course_of, is_enterable, taken, terms_of
+from coursekeep_connectors.moodle.coverage import COVERAGE
 from coursekeep_connectors.moodle.export import read_course
 from coursekeep_connectors.moodle.finding import all_courses, categories_of, one_course
 from coursekeep_connectors.moodle.reading import Reading
@@ -45,6 +47,7 @@ class MoodleConnector(Connector[MoodleSettings]):
     title: ClassVar[str] = "Moodle"
     Settings: ClassVar[type[ConnectorSettings]] = MoodleSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = (COVERAGE,)
 
     def __init__(
         self,

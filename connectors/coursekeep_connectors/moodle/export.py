@@ -14,6 +14,7 @@ from coursekeep import Kind, Part, Record
 from coursekeep_connectors.moodle import (
     assignments,
     calendar,
+    competencies,
     forums,
     grades,
     groups,
@@ -58,6 +59,7 @@ async def read_course(reading: Reading, item: Json, info: SiteInfo) -> AsyncGene
         guarded(quizzes.quizzes(reading, outline), Kind.QUIZZES),
         guarded(quizzes.attempts(reading, outline), Kind.QUIZ_ATTEMPTS),
     ]
+    streams.append(guarded(competencies.competencies(reading), Kind.OUTCOMES, Kind.OUTCOME_RESULTS))
     if reading.settings.completion:
         streams.append(guarded(progress.completion(reading, item), Kind.COMPLETIONS))
     if reading.settings.badges:

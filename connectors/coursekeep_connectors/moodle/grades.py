@@ -20,6 +20,11 @@ _RESULT = (
     "gradeisoverridden", "gradehiddenbydate", "lettergradeformatted", "percentageformatted", "feedback",
     "feedbackformat", "status", "weightformatted", "rank", "numusers",
 )  # fmt: skip
+#: what a gradebook has besides, and no web service gives
+_UNTOLD = (
+    (Kind.ASSIGNMENT_GROUPS, "no web service of Moodle's gives the tree of grade categories; course backups hold it"),
+    (Kind.GRADE_HISTORY, "no web service of Moodle's gives the history of grades; course backups may hold it"),
+)
 
 
 async def grades(reading: Reading) -> Parts:
@@ -40,6 +45,8 @@ async def grades(reading: Reading) -> Parts:
     if items:
         reading.expect(Kind.SETTINGS)
         yield Record(kind=Kind.SETTINGS, id="grade_items", data={"value": [items[key] for key in sorted(items)]})
+        for kind, detail in _UNTOLD:
+            yield Gap(kind=kind, reason=GapReason.NOT_OFFERED, id="gradebook", detail=detail, count=None)
     graded = {text(report.get("userid")) for report in reports}
     left_out = sorted(reading.students - graded)
     if left_out:

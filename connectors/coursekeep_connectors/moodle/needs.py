@@ -152,6 +152,11 @@ NEEDS: tuple[Need, ...] = (
               capabilities=("mod/chat:readlog",), until=_V5_0),
     _activity("surveys", "mod_survey_get_surveys_by_courses", "mod_survey_get_questions", until=_V5_0),
     Need(
+        part="competencies",
+        functions=("core_competency_list_course_competencies", "report_competency_data_for_report"),
+        capabilities=("moodle/competency:coursecompetencyview", "moodle/competency:usercompetencyview"),
+    ),
+    Need(
         part="completion",
         functions=("core_completion_get_activities_completion_status", "core_completion_get_course_completion_status"),
         capabilities=("report/progress:view", "report/completion:view"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from coursekeep import CheckStep, ConnectorError, CredentialsNeeded, RetryLater, Unavailable
 from coursekeep_connectors.moodle.calls import Calls
+from coursekeep_connectors.moodle.client import OutcomeError
 from coursekeep_connectors.moodle.values import Json, objects, text
 
 __all__ = ["probe"]
@@ -62,6 +63,12 @@ def _of_course(course_id: str, person: str | None) -> list[_Probe]:
             function="core_group_get_course_groups",
             arguments=course,
             capabilities="moodle/course:managegroups",
+        ),
+        _Probe(
+            name="competencies",
+            function="core_competency_list_course_competencies",
+            arguments={"id": course_id},
+            capabilities="moodle/competency:coursecompetencyview and moodle/competency:usercompetencyview",
         ),
         _Probe(
             name="calendar",
@@ -167,6 +174,8 @@ async def _looked(calls: Calls, one: _Probe, course_id: str) -> CheckStep | None
         body = await calls.call(one.function, one.arguments)
     except Unavailable:
         return None  # its absence has a step of its own
+    except OutcomeError:
+        return None  # the site has switched it off
     except (CredentialsNeeded, RetryLater):
         raise
     except ConnectorError as error:

@@ -17,6 +17,7 @@ from coursekeep import (
     Connector,
     Course,
     CourseQuery,
+    Coverage,
     LmsClient,
     MalformedAnswer,
     NoAccess,
@@ -38,6 +39,7 @@ from coursekeep_connectors.oneroster.calendar import (
 )
 from coursekeep_connectors.oneroster.check import check_oneroster
 from coursekeep_connectors.oneroster.client import make_service_client
+from coursekeep_connectors.oneroster.coverage import COVERAGE
 from coursekeep_connectors.oneroster.export import read_class
 from coursekeep_connectors.oneroster.roster import Collection, Roster
 from coursekeep_connectors.oneroster.secrets import REDACTIONS
@@ -59,6 +61,7 @@ class OneRosterConnector(Connector[OneRosterSettings]):
     title: ClassVar[str] = "OneRoster"
     Settings: ClassVar[type[SettingsModel]] = OneRosterSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = (COVERAGE,)
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from coursekeep import (
     Connector,
     Course,
     CourseQuery,
+    Coverage,
     Download,
     MalformedAnswer,
     NativeExport,
@@ -28,6 +29,7 @@ from coursekeep import (
 from coursekeep_connectors.packages.check import check_folder
 from coursekeep_connectors.packages.client import Folder, Seen, stamp_of
 from coursekeep_connectors.packages.courses import TOP, course_of, taken, term_of
+from coursekeep_connectors.packages.coverage import COVERAGE
 from coursekeep_connectors.packages.export import read_package
 from coursekeep_connectors.packages.package import address_of, parse_address
 from coursekeep_connectors.packages.recognise import NotAPackage, Sight
@@ -46,6 +48,7 @@ class PackagesConnector(Connector[PackagesSettings]):
     title: ClassVar[str] = "Course packages on disk"
     Settings: ClassVar[type[SettingsModel]] = PackagesSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = COVERAGE
 
     def __init__(
         self,

@@ -114,6 +114,8 @@ class Api:
                 return self._from_tree(self._api, request, "/api/v1/")
             if request.path.startswith("/api/quiz/v1/"):
                 return self._from_tree(self._quiz_api, request, "/api/quiz/v1/")
+            if (request.method, request.path) == ("POST", "/login/oauth2/token"):
+                return self._state.oauth.answer(request.form)
             return self._page(request)
         except ApiError as error:
             return error.reply

@@ -52,6 +52,14 @@ class Control:
             return _answer(self._grade(json.loads(await request.text())))
         if what == ("POST", "/campus/touch"):
             return _answer(self._touch(json.loads(await request.text())))
+        if what == ("GET", "/campus/oauth"):
+            return _answer(self._oauth())
+        if what == ("POST", "/campus/oauth/authorize"):
+            self._state.oauth.authorize()
+            return _answer(self._oauth())
+        if what == ("POST", "/campus/oauth/forget"):
+            self._state.oauth.forget()
+            return _answer(self._oauth())
         return _answer({"error": f"no such control route: {' '.join(what)}"}, 404)
 
     def _stats(self) -> dict[str, Any]:
@@ -66,6 +74,11 @@ class Control:
             "file_bytes": stats.file_bytes,
             "faults_seen": self._faults.hits(),
         }
+
+    def _oauth(self) -> dict[str, Any]:
+        oauth = self._state.oauth
+        names = ("client_id", "client_secret", "refresh_token", "given", "replayed")
+        return {name: getattr(oauth, name) for name in names}
 
     def _grade(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._state.version += 1

@@ -11,6 +11,7 @@ from coursekeep_campus.directory import Directory
 from coursekeep_campus.exports import Exports
 from coursekeep_campus.files import Signer
 from coursekeep_campus.model import Campus
+from coursekeep_campus.oauth import OAuth
 from coursekeep_campus.throttle import Throttle
 from coursekeep_campus.tokens import Tokens
 
@@ -33,6 +34,12 @@ class Options:
     signed_for: float = 300.0
     #: how storage refuses a request that carries Authorization
     storage_refusal: int = 400
+    #: whether a refresh token may be used once only, which Canvas itself does not ask for
+    rotating: bool = False
+    #: seconds for which an access token of the token endpoint is good
+    token_lasts: int = 3600
+    #: seconds for which a refresh token is said to be good; Canvas says nothing
+    refresh_lasts: int | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +62,12 @@ class State:
         self.options = options
         self.clock = clock
         self.tokens = Tokens()
+        self.oauth = OAuth(
+            self.tokens,
+            rotating=options.rotating,
+            lasts=options.token_lasts,
+            refresh_lasts=options.refresh_lasts,
+        )
         self.signer = Signer(clock, options.signed_for)
         self.directory = Directory(campus)
         self.exports = Exports(campus)

@@ -52,6 +52,15 @@ class Tokens:
             raise rejected_token(caller.refused)
         return caller
 
+    def issue(self, token: str, like: str = "admin") -> None:
+        """Let a new token in, with the rights of the one of this name."""
+        self._callers[token] = self._callers[self.names[like]]
+
+    def refuse(self, token: str, word: str) -> None:
+        """Refuse a token from now on: Expired or Revoked."""
+        if token in self._callers:
+            self._callers[token] = replace(self._callers[token], refused=word)
+
     @staticmethod
     def token(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
         """Return the token of a request; None where there is none."""

@@ -17,6 +17,7 @@ from coursekeep_daemon.api.middleware import SECURITY_HEADERS, BodyLimit, Securi
 from coursekeep_daemon.api.problems import PROBLEM_RESPONSES, ProblemBody, install_problem_handlers
 from coursekeep_daemon.api.routes import (
     accounts,
+    connectors,
     control,
     events,
     health,
@@ -38,6 +39,7 @@ PREFIX = "/api/v1"
 _ROUTES = (
     health,
     integrations,
+    connectors,
     runs,
     control,
     schedules,

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from coursekeep_daemon.api import models
+from coursekeep_daemon.expiry import CredentialsEnd
 from coursekeep_daemon.notifications.records import Told
 from coursekeep_daemon.runs.states import FINAL_ITEM, ItemStatus, RunStatus
 from coursekeep_daemon.service import Hold, Preview, PreviewRow
@@ -50,10 +51,17 @@ def run_answer(
     )
 
 
-def integration_answer(integration: records.Integration, pauses: Sequence[Hold]) -> models.Integration:
-    """Return an integration with the pauses in force on it."""
+def integration_answer(
+    integration: records.Integration, pauses: Sequence[Hold], end: CredentialsEnd | None = None
+) -> models.Integration:
+    """Return an integration with the pauses in force on it, and when its credentials end."""
     answer = models.Integration.model_validate(integration)
-    return answer.model_copy(update={"pauses": [models.Hold.model_validate(each) for each in pauses]})
+    return answer.model_copy(
+        update={
+            "pauses": [models.Hold.model_validate(each) for each in pauses],
+            "credentials_end": None if end is None else models.CredentialsEnd.model_validate(end),
+        }
+    )
 
 
 def item_answer(item: records.Item, hold: Hold | None, told: Told | None = None) -> models.Item:

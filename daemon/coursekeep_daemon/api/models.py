@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from coursekeep_daemon.expiry import EndBasis, EndState
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = [
@@ -115,6 +116,14 @@ class CheckStep(Answer):
     remedy: str = Field("", description="What to do where the step failed.")
 
 
+class CredentialsEnd(Answer):
+    """When credentials end."""
+
+    at: Time = Field(description="The first moment at which they are no good any more.")
+    basis: EndBasis = Field(description="Who says so: the settings (`expires_on`), or the credentials themselves.")
+    state: EndState = Field(description="good, expiring (within `expiry_notice` days) or expired.")
+
+
 class Integration(Answer):
     """A configured LMS and how it stands."""
 
@@ -127,6 +136,7 @@ class Integration(Answer):
     check_steps: list[CheckStep] = Field(default_factory=list, description="Steps of the last check.")
     terms_refreshed_at: Time | None = None
     pauses: list[Hold] = Field(default_factory=list, description="Pauses of all and of this integration, in force.")
+    credentials_end: CredentialsEnd | None = Field(None, description="Null where nobody says when they end.")
 
 
 class CheckReport(Answer):

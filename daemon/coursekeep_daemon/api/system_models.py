@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from coursekeep_daemon.api.models import Answer, Time
+from coursekeep_daemon.api.models import Answer, CredentialsEnd, Time
 from coursekeep_daemon.system import System as SystemRecord
 
 __all__ = ["System", "system_answer"]
@@ -50,6 +50,12 @@ class TermsRefresh(Answer):
     next_at: Time | None = Field(description="Null where the integration cannot be used.")
 
 
+class IntegrationEnd(CredentialsEnd):
+    """When the credentials of an integration end."""
+
+    integration: str
+
+
 class System(Answer):
     """How the daemon stands. Its plugins are at /plugins; its configuration is not told here."""
 
@@ -65,6 +71,7 @@ class System(Answer):
     database: DatabaseState
     workers: Workers
     terms_refreshes: list[TermsRefresh]
+    credentials: list[IntegrationEnd] = Field(description="Where somebody says when the credentials end.")
 
 
 def system_answer(found: SystemRecord) -> System:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -18,7 +19,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from coursekeep_daemon.api.state import service_of
 from coursekeep_daemon.console import words
@@ -45,6 +46,7 @@ _SAID_COOKIE = "coursekeep_said"
 THEME_COOKIE = "coursekeep_theme"
 THEMES = ("system", "light", "dark")
 
+_TICKED = re.compile(r"`([^`]+)`")
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -67,6 +69,7 @@ class Pages:
             "number": lambda value: f"{value:,}",
             "size": words.size,
             "span": span_words,
+            "code": _code,
             "pairs": lambda values: [(value, value) for value in values],
             "words_options": lambda table: [(key.value, word.name) for key, word in table.items()],
         }
@@ -81,6 +84,7 @@ class Pages:
             "completeness_words": words.completeness_words,
             "kind_words": words.kind_words,
             "action_words": words.action_words,
+            "credential_words": words.CREDENTIALS,
             "roles": words.ROLES,
             "sign_ins": words.SIGN_INS,
             "version": version("coursekeep"),
@@ -158,6 +162,11 @@ def _holds(request: Request) -> list[Any]:
     """Return what holds everything, which every page says."""
     service = service_of(request)
     return service.holds.overall() if getattr(request.state, "visit", None) else []
+
+
+def _code(text: str) -> Markup:
+    """Return a text with what stands between backticks as code."""
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped before
 
 
 @pass_context

@@ -1,4 +1,4 @@
-"""Form fields of course sources that plugins bring, made from the JSON schema of their parameters."""
+"""Form fields of what plugins bring, made from JSON schemas: parameters of course sources, settings of connectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from coursekeep import CourseSource
+from coursekeep_daemon.connector_schema import SECRET
 
-__all__ = ["FieldKind", "SourceField", "fields_of", "lines_of"]
+__all__ = ["FieldKind", "SourceField", "fields_of", "fields_of_schema", "lines_of"]
 
 
 class FieldKind(StrEnum):
@@ -23,16 +24,17 @@ class FieldKind(StrEnum):
     FLAG = "flag"
     CHOICE = "choice"
     LINES = "lines"  # a list of texts, one a line
+    SECRET = "secret"  # noqa: S105  # the name of a place that holds it, never itself
     JSON = "json"  # whatever has no simpler field
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceField:
-    """One parameter of a course source, as a form field."""
+    """One parameter of a course source, or one setting, as a form field."""
 
     #: in the form: `source.parameter`
     key: str
-    #: in the parameters
+    #: in the parameters or settings
     name: str
     label: str
     hint: str
@@ -70,10 +72,14 @@ class SourceField:
 
 def fields_of(source: type[CourseSource[Any]]) -> list[SourceField]:
     """Return the fields of a course source, in the order of its parameters."""
-    schema = source.Params.model_json_schema()
+    return fields_of_schema(source.name, source.Params.model_json_schema())
+
+
+def fields_of_schema(prefix: str, schema: Mapping[str, Any]) -> list[SourceField]:
+    """Return the fields of an object's JSON schema, in its order; `prefix` comes before their keys."""
     required, definitions = schema.get("required", ()), schema.get("$defs", {})
     return [
-        _field(source.name, name, each, definitions, required=name in required)
+        _field(prefix, name, each, definitions, required=name in required)
         for name, each in schema.get("properties", {}).items()
     ]
 
@@ -84,11 +90,11 @@ def lines_of(text: str) -> list[str]:
 
 
 def _field(
-    source: str, name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], *, required: bool
+    prefix: str, name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], *, required: bool
 ) -> SourceField:
-    kind, choices = _kind(_plain(schema, definitions))
+    kind, choices = (FieldKind.SECRET, ()) if schema.get(SECRET) else _kind(_plain(schema, definitions))
     field = SourceField(
-        key=f"{source}.{name}",
+        key=f"{prefix}.{name}",
         name=name,
         label=str(schema.get("title") or name.replace("_", " ").capitalize()),
         hint=str(schema.get("description", "")),

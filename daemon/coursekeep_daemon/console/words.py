@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coursekeep import GapReason
+from coursekeep_daemon.expiry import EndState
 from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.store import Role
@@ -232,10 +233,22 @@ NOTIFICATIONS: Mapping[NotificationKind, Word] = {
     NotificationKind.CREDENTIALS_RENEWED: Word(
         "Credentials renewed", "An integration passed its check again and goes on.", tone="good"
     ),
+    NotificationKind.CREDENTIALS_EXPIRING: Word(
+        "Credentials end soon",
+        "They still work; then nothing is archived until they are renewed.",
+        tone="warn",
+    ),
     NotificationKind.STORAGE_HELD: Word(
         "Archive not writable", "The storage of the archive is full, or cannot be written.", tone="bad"
     ),
     NotificationKind.STORAGE_RELEASED: Word("Archive writable again", "The work goes on.", tone="good"),
+}
+
+#: how credentials stand that somebody knows the end of
+CREDENTIALS: Mapping[EndState, Word] = {
+    EndState.GOOD: Word("Good", "They end later than the notice that the settings ask for.", tone="good"),
+    EndState.EXPIRING: Word("End soon", "They end within the notice that the settings ask for.", tone="warn"),
+    EndState.EXPIRED: Word("Ended", "Nothing is archived until they are renewed.", tone="bad"),
 }
 
 #: how a notification reaches one target

@@ -98,6 +98,7 @@ _TYPES = {
     NotificationKind.RUN_FAILED.value: "failure",
     NotificationKind.CREDENTIALS_NEEDED.value: "failure",
     NotificationKind.STORAGE_HELD.value: "failure",
+    NotificationKind.CREDENTIALS_EXPIRING.value: "warning",
     NotificationKind.RUN_RECOVERED.value: "success",
     NotificationKind.CREDENTIALS_RENEWED.value: "success",
     NotificationKind.STORAGE_RELEASED.value: "success",

@@ -156,10 +156,10 @@ def _run_recovered(told: Notification, data: Mapping[str, Any]) -> tuple[str, li
 def _credentials_needed(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
     name = told.integration
     return f"{name} needs new credentials", [
-        f"The LMS of the integration {name} refuses the credentials. Nothing of it is archived until they are renewed;",
-        "its courses wait, and none is lost.",
+        f"The credentials of the integration {name} are refused, or have ended. Nothing of it is archived until they",
+        "are renewed; its courses wait, and none is lost.",
         "",
-        f"It says: {_short(data['reason'])}",
+        f"The reason: {_short(data['reason'])}",
         "",
         f"What to do: renew the credentials in the settings, restart the daemon, then run `coursekeep check {name}`.",
     ]
@@ -170,6 +170,16 @@ def _credentials_renewed(told: Notification, data: Mapping[str, Any]) -> tuple[s
     return f"{name} has its credentials again", [
         f"The integration {name}, which waited for credentials since {data['since']}, passed its check and goes on.",
         "Nothing is to be done.",
+    ]
+
+
+def _credentials_expiring(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
+    name = told.integration
+    return f"the credentials of {name} end soon", [
+        f"The credentials of the integration {name} still work: {_short(data['when'])}.",
+        "After that nothing of it is archived until they are renewed; its courses then wait, and none is lost.",
+        "",
+        f"What to do: {_short(data['remedy'])}",
     ]
 
 
@@ -196,6 +206,7 @@ _WRITERS = {
     NotificationKind.RUN_RECOVERED: _run_recovered,
     NotificationKind.CREDENTIALS_NEEDED: _credentials_needed,
     NotificationKind.CREDENTIALS_RENEWED: _credentials_renewed,
+    NotificationKind.CREDENTIALS_EXPIRING: _credentials_expiring,
     NotificationKind.STORAGE_HELD: _storage_held,
     NotificationKind.STORAGE_RELEASED: _storage_released,
 }

@@ -18,6 +18,7 @@ class NotificationKind(StrEnum):
     RUN_RECOVERED = "run_recovered"  # all failed courses of such a run were archived by reimports
     CREDENTIALS_NEEDED = "credentials_needed"  # an integration waits for new credentials
     CREDENTIALS_RENEWED = "credentials_renewed"
+    CREDENTIALS_EXPIRING = "credentials_expiring"  # they end within the notice of the settings
     STORAGE_HELD = "storage_held"  # the archive cannot be written: everything waits
     STORAGE_RELEASED = "storage_released"
 

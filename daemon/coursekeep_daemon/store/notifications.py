@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select, update
@@ -80,6 +80,11 @@ class Notifications(Room):
         kinds = (NotificationKind.STORAGE_RELEASED, NotificationKind.STORAGE_HELD)
         return await self._writer.run(lambda tx: tell_well(tx, *kinds))
 
+    async def tell_expiring(self, integration: str, ends_at: datetime, data: Mapping[str, Any]) -> bool:
+        """Note that the credentials of an integration end soon; False where the same end was told before."""
+        full = {**data, "ends_at": ends_at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+        return await self._writer.run(lambda tx: _expiring(tx, integration, full))
+
     async def unaddressed(self, limit: int = 100) -> list[Notification]:
         """Return the notifications that no delivery was written for, oldest first."""
         query = select(*_NOTIFICATION.columns).where(notification.c.addressed_at.is_(None))
@@ -152,6 +157,16 @@ def _storage_held(tx: Transaction, data: Mapping[str, Any]) -> bool:
     if open_trouble(tx.connection, NotificationKind.STORAGE_HELD) is not None:
         return False
     tell_trouble(tx, NotificationKind.STORAGE_HELD, data)
+    return True
+
+
+def _expiring(tx: Transaction, integration: str, data: Mapping[str, Any]) -> bool:
+    kind = NotificationKind.CREDENTIALS_EXPIRING
+    told = select(notification.c.data).where(notification.c.kind == kind, notification.c.integration == integration)
+    newest = tx.execute(told.order_by(notification.c.id.desc()).limit(1)).scalar()
+    if newest is not None and newest.get("ends_at") == data["ends_at"]:
+        return False
+    tell_trouble(tx, kind, data, integration)
     return True
 
 

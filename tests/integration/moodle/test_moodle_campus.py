@@ -154,6 +154,7 @@ def test_a_service_with_nothing_but_the_least(order: Order) -> None:
         ("mod/forum:viewdiscussion", Kind.DISCUSSIONS, "discussions"),
         ("report/progress:view", Kind.COMPLETIONS, "completion"),
         ("moodle/badges:viewotherbadges", Kind.BADGES, "badges"),
+        ("moodle/competency:coursecompetencyview", Kind.OUTCOMES, "competencies"),
         ("moodle/restore:viewautomatedfilearea", Kind.NATIVE_EXPORTS, "backups"),
     ],
 )

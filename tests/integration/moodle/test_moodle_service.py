@@ -51,6 +51,8 @@ def _counts(course: MoodleCourse) -> dict[str, int]:
         "posts": sum(len(posts) for one in forums for posts in one.data["posts"].values()),
         "grades": len(course.grades),
         "completions": sum(map(len, course.statuses.values())) + len(course.completions),
+        "outcomes": len(course.competencies),
+        "outcome_results": sum(one["grade"] is not None for ratings in course.ratings.values() for one in ratings),
         "badges": sum(map(len, course.badges.values())),
         "calendar_events": len(course.events),
         "pages": _pages(course),
@@ -127,6 +129,8 @@ def _gaps_are_true(course: MoodleCourse, package: Path) -> None:
         ("quiz_questions", "not_offered"),
         ("quiz_attempts", "not_offered"),  # one is still in progress
         ("page_revisions", "not_offered"),
+        ("assignment_groups", "not_offered"),  # no web service gives the categories of a gradebook
+        ("grade_history", "not_offered"),
     }
 
 

@@ -21,6 +21,8 @@ ROUTES: dict[str, str | None] = {
     "POST /integrations/{name}/check": "operate",
     "GET /integrations/{name}/terms": "read",
     "POST /integrations/{name}/terms/refresh": "operate",
+    "GET /connectors": "read",
+    "GET /connectors/{name}": "read",
     "POST /runs": "operate",
     "POST /runs/preview": "operate",
     "GET /runs": "read",

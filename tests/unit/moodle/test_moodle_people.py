@@ -132,7 +132,7 @@ def test_groups_have_members() -> None:
 
 
 def test_grades_that_are_none_stay_none() -> None:
-    """An absent grade is null, not zero; what the gradebook leaves out is counted."""
+    """An absent grade is null, not zero; what the gradebook leaves out is counted or named."""
     item = {"id": 1, "itemtype": "course", "graderaw": None, "gradeformatted": "-"}
     moodle = MoodleAnswers().on(ENROLLED, paged(user(1, "student"), user(2, "student"), active={1}))
     moodle.on("gradereport_user_get_grade_items", {"usergrades": [{"userid": 1, "gradeitems": [item]}], "warnings": []})
@@ -141,7 +141,11 @@ def test_grades_that_are_none_stay_none() -> None:
 
     grade = records(parts, Kind.GRADES)["1"].data
     assert (grade["final_score"], grade["final_grade"]) == (None, None)
-    assert [(gap.kind, gap.count) for gap in gaps(parts)] == [(Kind.GRADES, 1)]
+    assert [(gap.kind, gap.count) for gap in gaps(parts)] == [
+        (Kind.ASSIGNMENT_GROUPS, None),
+        (Kind.GRADE_HISTORY, None),
+        (Kind.GRADES, 1),
+    ]
 
 
 def test_a_missing_function_is_a_gap_that_names_it() -> None:

@@ -27,6 +27,7 @@ DATA: dict[NotificationKind, dict[str, Any]] = {
     },
     NotificationKind.CREDENTIALS_NEEDED: {"reason": "401 from https://u:hidden@lms.example/x?token=hidden"},
     NotificationKind.CREDENTIALS_RENEWED: {"since": "2026-03-01T12:00:00Z"},
+    NotificationKind.CREDENTIALS_EXPIRING: {"when": "2027-01-31 is their last day", "remedy": "Renew them."},
     NotificationKind.STORAGE_HELD: {"reason": "no space left", "since": "2026-03-01T12:00:00Z"},
     NotificationKind.STORAGE_RELEASED: {"since": "2026-03-01T12:00:00Z"},
 }

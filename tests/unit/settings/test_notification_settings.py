@@ -10,6 +10,7 @@ import pytest
 
 from coursekeep import SettingsError
 from coursekeep_daemon.notifications.opening import open_targets
+from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.notifications.targets import Target
 from coursekeep_daemon.settings import Settings, load_settings
 
@@ -61,7 +62,7 @@ def test_targets_are_opened_with_their_secrets(tmp_path: Path, monkeypatch: pyte
         "late": "apprise",
     }
     assert found["hook"].events == {"storage_held"}
-    assert (len(found["mail"].events), found["hook"].integrations) == (6, {"main"})
+    assert (len(found["mail"].events), found["hook"].integrations) == (len(NotificationKind), {"main"})
     assert "hidden" not in f"{settings.redacted()} {settings!r} {settings.model_dump_json()}"
     assert settings.redacted()["notifications"]["mail"]["url"] == {"env": "MAIL_URL"}
 

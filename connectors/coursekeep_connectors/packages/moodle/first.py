@@ -71,7 +71,14 @@ def _left_over(backup: _First) -> Iterator[Part]:
             of_gradebook = depth < 3 or name.startswith("GRADE_")  # below, lists belong to what was read
             if of_gradebook and name not in _READ[depth]:
                 detail = f"{name}: {count:,} entries are kept in the package file only"
-                yield backup.package.sheet.native_only(Kind.SETTINGS, name.lower(), detail)
+                yield backup.package.sheet.native_only(_kind_of(name), name.lower(), detail)
+
+
+def _kind_of(name: str) -> Kind:
+    """Return the kind of records that the entries of an unread list would have become."""
+    if name.endswith("_HISTORIES"):
+        return Kind.GRADE_HISTORY
+    return {"GRADE_OUTCOMES": Kind.OUTCOMES, "GRADE_CATEGORIES": Kind.ASSIGNMENT_GROUPS}.get(name, Kind.SETTINGS)
 
 
 def _attached(package: Package) -> dict[tuple[str, str], list[str]]:
@@ -220,7 +227,7 @@ def _activity(backup: _First, path: tuple[Element, ...], element: Element) -> It
     if lists or type_ not in ("label", "resource"):
         held = ", ".join(f"{count:,} × {name}" for name, count in sorted(lists.items())) or "its content"
         detail = f"{type_}: {held} is kept in the package file only"
-        yield backup.package.sheet.native_only(Kind.STRUCTURE, node.get("id", f"{type_}-{id_}"), detail)
+        yield backup.package.sheet.native_only(Kind.ACTIVITIES, node.get("id", f"{type_}-{id_}"), detail)
 
 
 #: the lists of the document that are read, by how deep they lie

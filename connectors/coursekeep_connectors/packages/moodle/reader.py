@@ -135,7 +135,7 @@ def _activity(backup: Backup, activity: Activity) -> Iterator[Part]:
     if left or reader is None:
         held = ", ".join(f"{count:,} × {name}" for name, count in sorted(left.items()))
         detail = f"{activity.name}: {held or 'its content'} is kept in the package file only"
-        yield backup.sheet.native_only(Kind.STRUCTURE, f"module-{activity.module_id}", detail)
+        yield backup.sheet.native_only(Kind.ACTIVITIES, f"module-{activity.module_id}", detail)
     directory, id_ = activity.directory, activity.module_id
     rubrics, history = f"{directory}/grading.xml", f"{directory}/grade_history.xml"
     target = f"{activity.name}-{activity.id}"

@@ -37,6 +37,8 @@ class Options:
     #: capabilities that the archive's account lacks
     lacking: set[str] = field(default_factory=set)
     maintenance: bool = False
+    #: competencies are switched on
+    competencies: bool = True
     #: part of the site's own address after the host
     path: str = ""
     delay: float = 0.0

@@ -1,4 +1,4 @@
-"""People, groups, grades, completion and badges."""
+"""People, groups, grades, completion, competencies and badges."""
 
 from __future__ import annotations
 
@@ -145,6 +145,32 @@ def _badges(call: Call) -> Any:
     return {"badges": course.badges.get(call.args["userid"], []), "warnings": []}
 
 
+def _competencies(call: Call) -> Any:
+    """Answer the competencies of a course; another number of the course than all other functions take."""
+    _need_competencies(call)
+    course = call.course(call.args["id"])
+    call.need("moodle/competency:coursecompetencyview")
+    return course.competencies
+
+
+def _ratings(call: Call) -> Any:
+    """Answer one student's ratings in all competencies of the course, those that nobody gave too."""
+    _need_competencies(call)
+    course = call.course(call.args["courseid"])
+    user = call.args["userid"]
+    if not any(one.user_id == user and "student" in one.roles for one in course.enrolments):
+        raise WsError("codingerror", "Coding error detected: invaliduser", "core\\exception\\coding_exception")
+    call.need("moodle/competency:coursecompetencyview")
+    call.need("moodle/competency:usercompetencyview")
+    rows = [{"usercompetencycourse": rating, "competency": {}} for rating in course.ratings.get(user, [])]
+    return {"courseid": course.id, "user": {"id": user}, "usercompetencies": rows, "pushratingstouserplans": True}
+
+
+def _need_competencies(call: Call) -> None:
+    if not call.options.competencies:
+        raise WsError("competenciesarenotenabled", "Competencies are not enabled.")
+
+
 def _notes(call: Call) -> Any:
     course = call.course(call.args["courseid"])
     call.need("moodle/notes:view")
@@ -195,6 +221,12 @@ def _functions() -> Iterable[Function]:
             }
         ),
         _badges,
+    )
+    yield Function("core_competency_list_course_competencies", Struct({"id": Field(int)}), _competencies)
+    yield Function(
+        "report_competency_data_for_report",
+        Struct({"courseid": Field(int), "userid": Field(int), "moduleid": Field(int)}),
+        _ratings,
     )
     yield Function("core_notes_get_course_notes", Struct({"courseid": Field(int), "userid": Field(int, 0)}), _notes)
 

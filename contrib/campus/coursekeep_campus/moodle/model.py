@@ -146,6 +146,9 @@ class MoodleCourse:
     statuses: dict[int, list[Doc]] = field(default_factory=dict)
     completions: dict[int, Doc] = field(default_factory=dict)
     badges: dict[int, list[Doc]] = field(default_factory=dict)
+    #: competencies of the course, each with its place in it; and user id to ratings in all of them
+    competencies: list[Doc] = field(default_factory=list)
+    ratings: dict[int, list[Doc]] = field(default_factory=dict)
     events: list[Doc] = field(default_factory=list)
     notes: list[Doc] = field(default_factory=list)
     backups: list[Backup] = field(default_factory=list)

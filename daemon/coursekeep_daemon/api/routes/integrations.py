@@ -29,13 +29,13 @@ async def list_plugins(service: Daemon, caller: Reader) -> Listing[models.Plugin
 async def list_integrations(service: Daemon, caller: Reader) -> Listing[models.Integration]:
     """List the configured LMSs and how they stand."""
     found = await service.store.integrations()
-    return Listing(items=[integration_answer(each, service.holds.pauses(each.name)) for each in found])
+    return Listing(items=[_answer(service, each) for each in found])
 
 
 @router.get("/integrations/{name}", summary="Show an integration")
 async def show_integration(name: str, service: Daemon, caller: Reader) -> models.Integration:
     """Show one integration with the steps of its last check."""
-    return integration_answer(await _known(service, name), service.holds.pauses(name))
+    return _answer(service, await _known(service, name))
 
 
 @router.post("/integrations/{name}/check", summary="Check an integration")
@@ -65,6 +65,10 @@ async def refresh_terms(name: str, service: Daemon, caller: Operator) -> models.
             count = await service.refresh_terms(name)
         entry.detail["count"] = count
     return models.TermsRefreshed(count=count)
+
+
+def _answer(service: Service, found: records.Integration) -> models.Integration:
+    return integration_answer(found, service.holds.pauses(found.name), service.expiry.of(found.name))
 
 
 async def _known(service: Service, name: str) -> records.Integration:

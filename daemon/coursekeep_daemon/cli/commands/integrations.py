@@ -146,6 +146,12 @@ def system(call: Call) -> None:
             ("integration", "terms read next", "rule", "time zone"),
             [[each[name] for name in names] for each in found["terms_refreshes"]],
         )
+        if found["credentials"]:
+            names = ("integration", "state", "at", "basis")
+            call.print.table(
+                ("integration", "credentials", "until", "who says so"),
+                [[each[name] for name in names] for each in found["credentials"]],
+            )
     if not found["ready"]:
         raise typer.Exit(EXIT_NOT_GOOD)
 
@@ -156,6 +162,6 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name in ("libraries", "storage", "database", "workers", "reasons"):
             flat |= {f"{name} {key}": each for key, each in value.items()}
-        elif name != "terms_refreshes":
+        elif name not in ("terms_refreshes", "credentials"):
             flat[name] = value
     return flat

@@ -151,6 +151,14 @@ def follow_run(call: Call, run: Mapping[str, Any], *, wait: bool) -> None:
         call.print.data(run)
     else:
         call.print.say(f"run {run['id']} started; follow it with: coursekeep run watch {run['id']}")
+        if hold := run.get("hold"):
+            call.print.say(f"It waits: {hold['reason'].rstrip('.')}.{_remedy(run, hold)}")
+
+
+def _remedy(run: Mapping[str, Any], hold: Mapping[str, Any]) -> str:
+    if hold["level"] != "credentials":
+        return ""
+    return f" Renew them in the settings, restart the daemon, then run: coursekeep check {run['integration']}"
 
 
 def print_preview(printer: Printer, preview: Mapping[str, Any]) -> None:

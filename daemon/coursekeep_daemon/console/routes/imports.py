@@ -16,6 +16,7 @@ from coursekeep_daemon.console.filters import Filter, next_page
 from coursekeep_daemon.console.pages import page, see_other
 from coursekeep_daemon.console.security import Operator, Viewer
 from coursekeep_daemon.console.words import RUN_STATUSES
+from coursekeep_daemon.expiry import CredentialsEnd
 from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.runs.states import RunStatus
 from coursekeep_daemon.service import Hold, Service
@@ -40,6 +41,8 @@ class Tile:
     trouble: Hold | None
     queued: int
     processing: int
+    #: when its credentials end; None where nobody says
+    ends: CredentialsEnd | None
     #: the schedule that is due next, and when
     next_schedule: tuple[str, datetime] | None
 
@@ -123,6 +126,7 @@ def tile_of(
         configured=name in service.settings.integrations,
         pauses=service.holds.pauses(name),
         trouble=service.holds.trouble(name),
+        ends=service.expiry.of(name),
         queued=queued,
         processing=processing,
         next_schedule=due.get(name),
