@@ -14,6 +14,7 @@ from coursekeep import (
     Connector,
     Course,
     CourseQuery,
+    Coverage,
     LmsClient,
     NotFound,
     Part,
@@ -24,6 +25,7 @@ from coursekeep import (
 )
 from coursekeep_kolibri.check import check_kolibri
 from coursekeep_kolibri.client import make_kolibri_client
+from coursekeep_kolibri.coverage import COVERAGE
 from coursekeep_kolibri.export import read_class
 from coursekeep_kolibri.finding import Classes
 from coursekeep_kolibri.reading import Reading
@@ -49,6 +51,7 @@ class KolibriConnector(Connector[KolibriSettings]):
     title: ClassVar[str] = "Kolibri"
     Settings: ClassVar[type[SettingsModel]] = KolibriSettings
     redactions: ClassVar[tuple[Redaction, ...]] = REDACTIONS
+    coverage: ClassVar[tuple[Coverage, ...]] = (COVERAGE,)
 
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
         """Make the client, with a session that it signs in for when it first asks."""
