@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+KOLIBRI := .kolibri/.installed
 PROJECTS := $(wildcard pyproject.toml contrib/*/pyproject.toml)
 PYTEST_ARGS ?= -n auto --dist loadgroup
 DEMO_ARGS ?=
@@ -23,7 +24,7 @@ help: ## list these targets
 demo: $(INSTALLED) ## archive the ended courses of a small LMS, on embedded defaults, and verify every package
 	$(BIN)/coursekeep demo $(DEMO_ARGS)
 
-test: $(INSTALLED) ## run all tests
+test: $(INSTALLED) $(KOLIBRI) ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(INSTALLED) ## lint, check formatting, types and layers
@@ -50,9 +51,10 @@ screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (ne
 lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --format requirements-txt --output-file requirements.lock
+	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --output-file contrib/kolibri/tests/kolibri.txt contrib/kolibri/tests/kolibri.in
 
 clean: ## remove what the other targets made
-	rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .kolibri .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 .tools/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Coursekeep needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
@@ -62,4 +64,10 @@ $(INSTALLED): $(UV) requirements.lock $(PROJECTS)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
+	@touch $@
+
+# a real LMS that the tests archive, in an environment of its own
+$(KOLIBRI): $(UV) contrib/kolibri/tests/kolibri.txt
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .kolibri
+	$(UV) pip sync --quiet --python .kolibri --require-hashes contrib/kolibri/tests/kolibri.txt
 	@touch $@

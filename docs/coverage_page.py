@@ -10,6 +10,7 @@ from coursekeep_connectors.canvas import CanvasConnector
 from coursekeep_connectors.moodle import MoodleConnector
 from coursekeep_connectors.oneroster import OneRosterConnector
 from coursekeep_connectors.packages import PackagesConnector
+from coursekeep_kolibri import KolibriConnector
 
 __all__ = ["coverage_page"]
 
@@ -26,7 +27,12 @@ gap. What the kinds hold is in [Records](records.md). What the LMS answered is k
 `native/api`.
 """
 
-_SERVICES = (*CanvasConnector.coverage, *MoodleConnector.coverage, *OneRosterConnector.coverage)
+_SERVICES = (
+    *CanvasConnector.coverage,
+    *MoodleConnector.coverage,
+    *OneRosterConnector.coverage,
+    *KolibriConnector.coverage,
+)
 
 
 def coverage_page() -> str:

@@ -246,7 +246,13 @@ def test_every_target_of_the_makefile_says_what_it_does() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     """Every module of the product has a docstring."""
-    for package in ("coursekeep", "coursekeep_connectors", "coursekeep_daemon", "coursekeep_campus"):
+    for package in (
+        "coursekeep",
+        "coursekeep_connectors",
+        "coursekeep_daemon",
+        "coursekeep_campus",
+        "coursekeep_kolibri",
+    ):
         folder = Path(str(importlib.import_module(package).__file__)).parent
         for path in folder.rglob("*.py"):
             first = path.read_text(encoding="utf-8").lstrip()
