@@ -1,10 +1,11 @@
 """The public API of Coursekeep: what an author of connectors needs, and nothing else."""
 
-from coursekeep.connector import Connector, ConnectorSettings, SettingsModel
+from coursekeep.connector import Connector, ConnectorSettings, HttpSettings, SettingsModel
 from coursekeep.errors import (
     ConnectorError,
     CoursekeepError,
     CredentialsNeeded,
+    DeclarationError,
     ForeignHost,
     MalformedAnswer,
     NoAccess,
@@ -72,6 +73,7 @@ __all__ = [
     "CourseSource",
     "CoursekeepError",
     "CredentialsNeeded",
+    "DeclarationError",
     "Dialect",
     "Download",
     "EndOf",
@@ -82,6 +84,7 @@ __all__ = [
     "Gap",
     "GapReason",
     "Governor",
+    "HttpSettings",
     "Kind",
     "KindModel",
     "LmsClient",

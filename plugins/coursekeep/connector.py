@@ -19,21 +19,22 @@ from coursekeep.records import Account, CheckStep, Course, CourseQuery, NativeEx
 from coursekeep.redaction import Redaction
 from coursekeep.retry import RetryPolicy
 
-__all__ = ["Connector", "ConnectorSettings", "SettingsModel"]
+__all__ = ["Connector", "ConnectorSettings", "HttpSettings", "SettingsModel"]
 
 
 class SettingsModel(BaseModel):
     """Base of every connector's settings. Forms, reference docs and log redaction are made from the model.
 
-    Connectors over HTTP subclass `ConnectorSettings`; this one is for those that ask nobody: a folder on a disk.
+    Connectors over HTTP subclass `ConnectorSettings`, or `HttpSettings` where there is no token; this one is for those
+    that ask nobody: a folder on a disk.
     Validators find the folder that relative paths start from as `info.context["folder"]`; there is none in tests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ConnectorSettings(SettingsModel):
-    """Settings that every connector over HTTP has.
+class HttpSettings(SettingsModel):
+    """Settings that every connector over HTTP has, however its LMS is told who asks.
 
     Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
     """
@@ -41,7 +42,6 @@ class ConnectorSettings(SettingsModel):
     base_url: str = Field(
         title="Address", description="Address of the LMS, for example https://canvas.example.edu.", pattern="^https?://"
     )
-    token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
     max_concurrency: int = Field(
         4, ge=1, le=256, title="Requests at once", description="Most requests in flight to this LMS at one time."
     )
@@ -56,6 +56,12 @@ class ConnectorSettings(SettingsModel):
         title="File hosts",
         description="Hosts that files may be redirected to. Empty allows any host; credentials never go along.",
     )
+
+
+class ConnectorSettings(HttpSettings):
+    """Settings of a connector whose LMS takes a token. Subclass it as `HttpSettings`."""
+
+    token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
 
 
 S = TypeVar("S", bound=SettingsModel)

@@ -1,0 +1,175 @@
+"""A course out of the streams that a connector declares, one list after another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from coursekeep.errors import ConnectorError, MalformedAnswer, NoAccess, NotFound, Unavailable
+from coursekeep.http import Page
+from coursekeep.records import Course, Gap, GapReason, Part, RawPage
+from coursekeep.rest.catalogue import Catalogue
+from coursekeep.rest.fields import Doubt, From
+from coursekeep.rest.ledger import Ledger, Listing
+from coursekeep.rest.lists import Lists, meaning_of, reason_of
+from coursekeep.rest.mapping import mapper_for
+from coursekeep.rest.places import ABSENT, look, without
+from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Total
+
+__all__ = ["Export", "Parts"]
+
+#: a stream of parts that can be closed before its end
+Parts = AsyncGenerator[Part, None]
+#: of an object that lists of its own belong to: the places that their declarations name
+Places = Mapping[tuple[str, ...], Any]
+
+
+class Export:
+    """One export of one course in progress."""
+
+    def __init__(
+        self,
+        course: Course,
+        streams: Sequence[Endpoint],
+        *,
+        catalogue: Catalogue,
+        lists: Lists,
+        zone: ZoneInfo | None,
+        base_url: str,
+    ) -> None:
+        self._course = course
+        self._streams = streams
+        self._catalogue = catalogue
+        self._lists = lists
+        self._ledger = Ledger()
+        self._mappers = {stream.name: mapper_for(stream, zone, base_url) for stream in streams}
+        #: by stream with streams below it: its objects by id, each with what those streams need of it
+        self._met: dict[str, dict[str, Places]] = {stream.parent: {} for stream in streams if stream.parent is not None}
+        self._wanted = {
+            name: {place for stream in streams if stream.parent == name for place in stream.wanted_of_parent()}
+            for name in self._met
+        }
+        #: streams of which something could not be read, and why
+        self._cut: dict[str, GapReason] = {}
+        #: whether the course may have vanished without a sign
+        self._doubtful = False
+
+    async def parts(self) -> Parts:
+        """Yield everything. Raises `NotFound` where the course vanishes meanwhile."""
+        body, _ = await self._catalogue.one(self._course.id)
+        yield self._ledger.raw("course", body)
+        for stream in self._streams:
+            async with aclosing(self._stream(stream)) as parts:
+                async for part in parts:
+                    yield part
+        if self._doubtful:
+            await self._confirm()
+        for part in self._ledger.end():
+            yield part
+
+    async def _stream(self, stream: Endpoint) -> Parts:
+        """Yield the one list of a stream, or the lists of all objects that it has some for."""
+        if stream.parent is None:
+            async with aclosing(self._list(stream, None, {})) as parts:
+                async for part in parts:
+                    yield part
+            return
+        self._ledger.expect(stream.gives, 0, "listed")
+        if (reason := self._cut.get(stream.parent)) is not None:
+            self._cut[stream.name] = reason
+            detail = f"{stream.name}: not all of {stream.parent} could be read, nor what belongs to the rest"
+            yield Gap(kind=stream.gives, reason=reason, detail=detail, count=None)
+        for parent_id, places in self._met[stream.parent].items():
+            async with aclosing(self._list(stream, parent_id, places)) as parts:
+                async for part in parts:
+                    yield part
+
+    async def _list(self, stream: Endpoint, parent_id: str | None, places: Places) -> Parts:
+        """Yield one list; what the LMS denies, lacks or garbles becomes a gap. Credentials and outages are raised."""
+        listing = Listing(name=stream.name, kind=stream.gives, of=parent_id)
+        try:
+            async with aclosing(self._lists.pages(stream, self._course, parent_id, places)) as pages:
+                async for page in pages:
+                    listing.pages += 1
+                    _note_total(stream.total, page, listing)
+                    yield self._raw(stream, page, parent_id)
+                    for item in page.items:
+                        for part in self._object(stream, item, places, listing):
+                            yield part
+        except (Unavailable, NoAccess, NotFound, MalformedAnswer) as error:
+            for part in await self._broken_off(stream, listing, error):
+                yield part
+            return
+        for part in self._ledger.closed(listing):
+            yield part
+
+    def _object(self, stream: Endpoint, item: Any, places: Places, listing: Listing) -> Iterator[Part]:
+        """Yield what becomes of one object: its part, a gap, or nothing where it came before."""
+        id_: str | None = None
+        mapper = self._mappers[stream.name]
+        try:
+            if not isinstance(item, Mapping):
+                raise Doubt("it is no object")
+            given = From(item=item, parent=places)
+            id_ = mapper.id_of(given)
+            if stream.name in self._met:
+                found = {place: look(item, place) for place in self._wanted[stream.name]}
+                self._met[stream.name].setdefault(id_, found)
+            mapped = mapper.mapped(id_, given)
+        except Doubt as doubt:
+            if id_ is None:
+                self._cut[stream.name] = GapReason.MALFORMED
+            yield self._ledger.refused(listing, id_, str(doubt))
+            return
+        keep, gap = self._ledger.taken(listing, id_, mapped.content)
+        if gap is not None:
+            yield gap
+        if keep:
+            for name, why in mapped.doubts:
+                self._ledger.doubt(listing, id_, name, why)
+            yield mapped.part
+
+    def _raw(self, stream: Endpoint, page: Page, parent_id: str | None) -> RawPage:
+        """Return what the LMS answered; addresses of files differ at every reading, and may open them to anybody."""
+        items = page.items
+        if isinstance(stream, Files) and isinstance(stream.url, str | tuple):
+            items = [without(item, stream.url) if isinstance(item, Mapping) else item for item in items]
+        return self._ledger.raw(stream.name, items, of=None if parent_id is None else f"{parent_id}-{page.number}")
+
+    async def _broken_off(self, stream: Endpoint, listing: Listing, error: ConnectorError) -> Sequence[Part]:
+        """Say what a list means that could not be read, or not to its end."""
+        meaning = reason_of(error) if listing.pages else meaning_of(stream, error)
+        if isinstance(error, NotFound):
+            if listing.of is None or error.status not in stream.means:
+                await self._confirm()
+            else:
+                self._doubtful = True
+        if meaning is SWITCHED_OFF:
+            self._ledger.expect(stream.gives, 0, SWITCHED_OFF.value)
+            return ()
+        self._cut[stream.name] = meaning
+        return (self._ledger.broken_off(listing, meaning, str(error)),)
+
+    async def _confirm(self) -> None:
+        """Make sure that the course is still there; raises `NotFound` where it vanished during the export."""
+        try:
+            await self._catalogue.one(self._course.id)
+        except NotFound as error:
+            raise NotFound("the course vanished while it was being read", where=error.where, status=404) from error
+        except (NoAccess, MalformedAnswer):
+            return
+
+
+def _note_total(total: Total | None, page: Page, listing: Listing) -> None:
+    """Take how many objects the LMS says there are; what is no number is as if it had not said so."""
+    if total is None:
+        return
+    found = page.headers.get(total.header) if total.header is not None else look(page.body, total.at or ())
+    if found is ABSENT or isinstance(found, bool):
+        return
+    if isinstance(found, str) and found.isascii() and found.isdigit():
+        found = int(found)
+    if isinstance(found, int) and found >= 0:
+        listing.total, listing.basis = found, total.basis
