@@ -12,6 +12,7 @@ from coursekeep_daemon.cli.commands import (
     audit,
     daemon,
     integrations,
+    kit,
     notifications,
     packages,
     runs,
@@ -33,7 +34,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, admin):
+    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, admin, kit):
         module.register(app)
     return app
 

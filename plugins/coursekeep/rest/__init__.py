@@ -30,8 +30,8 @@ from coursekeep.rest.connector import RestConnector
 from coursekeep.rest.fields import Choice, Constant, Each, Parent, Source, Whole
 from coursekeep.rest.listing import Courses, EndRule, Terms
 from coursekeep.rest.paging import Cursor, LinkHeader, NextUrl, OffsetLimit, OnePage, PageNumber, Paging
-from coursekeep.rest.places import Json, Place
-from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Stream, SwitchedOff, Total
+from coursekeep.rest.places import Json, Params, Place
+from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Index, Stream, SwitchedOff, Total
 
 __all__ = [
     "SWITCHED_OFF",
@@ -50,6 +50,7 @@ __all__ = [
     "Endpoint",
     "Files",
     "HeaderAuth",
+    "Index",
     "Json",
     "LinkHeader",
     "NextUrl",
@@ -57,6 +58,7 @@ __all__ = [
     "OnePage",
     "PageNumber",
     "Paging",
+    "Params",
     "Parent",
     "Place",
     "RestConnector",

@@ -16,7 +16,7 @@ from coursekeep.records import Course, CourseQuery, Term
 from coursekeep.rest.fields import NONSENSE, Doubt, Field, From, Shape, Source, compiled, complaint, shape_of
 from coursekeep.rest.listing import Courses, Terms
 from coursekeep.rest.paging import Paging
-from coursekeep.rest.places import Json, fill, look, steps
+from coursekeep.rest.places import Json, fill, fill_params, look, steps
 
 __all__ = ["Catalogue"]
 
@@ -143,7 +143,7 @@ class Catalogue:
     async def _list(self, declared: Terms | Courses, params: Mapping[str, str]) -> AsyncGenerator[tuple[Json, str]]:
         paging = declared.paging or self._paging
         path = fill(declared.path, self._settings)
-        own = {name: fill(value, self._settings, quoted=False) for name, value in declared.params.items()}
+        own = fill_params(declared.params, self._settings)
         key = None if declared.key is None else steps(declared.key)
         pages = self._client.pages(path, {**paging.first(), **own, **params}, key=key, following=paging.following)
         async with aclosing(pages) as stream:

@@ -112,6 +112,8 @@ class Check:
         if stream.parent is not None and stream.parent not in self._samples:
             detail = f"not tried: course {course.id} has no {stream.parent} to try it with"
             return CheckStep(name=stream.name, ok=True, detail=detail)
+        if stream.inside is not None:
+            return CheckStep(name=stream.name, ok=True, detail=f"part of {stream.parent}")
         parent_id, places = self._samples.get(stream.parent or "", (None, {}))
         try:
             async with aclosing(self._lists.pages(stream, course, parent_id, places)) as pages:

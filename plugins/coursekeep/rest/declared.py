@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from coursekeep.connector import HttpSettings
 from coursekeep.errors import DeclarationError
 from coursekeep.rest.listing import Courses, Terms
-from coursekeep.rest.places import names_in
-from coursekeep.rest.streams import Endpoint, Stream
+from coursekeep.rest.places import names_in, texts_of
+from coursekeep.rest.streams import Endpoint, Files
 from coursekeep.rest.wording import close
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _templates(cls: type[RestConnector[Any]]) -> Iterator[tuple[str, str]]:
     lists += [(f"stream {stream.name!r}", stream) for stream in cls.streams]
     for where, declared in lists:
         yield where, declared.path
-        for value in declared.params.values():
+        for value in texts_of(declared.params):
             yield where, value
 
 
@@ -91,8 +91,8 @@ def _check_streams(cls: type[RestConnector[Any]]) -> None:
             later = any(other.name == stream.parent for other in cls.streams)
             hint = "it must stand before this one" if later else close(stream.parent, seen)
             _hold(cls, stream.parent in seen, f"{where}: parent: there is no stream {stream.parent!r} yet; {hint}")
-            parent = isinstance(seen[stream.parent], Stream)
-            _hold(cls, parent, f"{where}: parent: {stream.parent!r} is a list of files; a parent is a Stream")
+            files = isinstance(seen[stream.parent], Files)
+            _hold(cls, not files, f"{where}: parent: {stream.parent!r} is a list of files, which nothing belongs to")
         seen[stream.name] = stream
 
 

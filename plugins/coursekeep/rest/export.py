@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from coursekeep.rest.fields import Doubt, From
 from coursekeep.rest.ledger import Ledger, Listing
 from coursekeep.rest.lists import Lists, meaning_of, reason_of
 from coursekeep.rest.mapping import mapper_for
-from coursekeep.rest.places import ABSENT, look, without
+from coursekeep.rest.places import ABSENT, look, named, steps, without
 from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Total
 
 __all__ = ["Export", "Parts"]
@@ -51,6 +51,7 @@ class Export:
             name: {place for stream in streams if stream.parent == name for place in stream.wanted_of_parent()}
             for name in self._met
         }
+        self._addresses = {stream.name: list(_addresses(stream, streams)) for stream in streams}
         #: streams of which something could not be read, and why
         self._cut: dict[str, GapReason] = {}
         #: whether the course may have vanished without a sign
@@ -81,6 +82,8 @@ class Export:
             self._cut[stream.name] = reason
             detail = f"{stream.name}: not all of {stream.parent} could be read, nor what belongs to the rest"
             yield Gap(kind=stream.gives, reason=reason, detail=detail, count=None)
+        if stream.inside is not None:
+            return  # read with the objects that it stands in
         for parent_id, places in self._met[stream.parent].items():
             async with aclosing(self._list(stream, parent_id, places)) as parts:
                 async for part in parts:
@@ -106,23 +109,33 @@ class Export:
             yield part
 
     def _object(self, stream: Endpoint, item: Any, places: Places, listing: Listing) -> Iterator[Part]:
-        """Yield what becomes of one object: its part, a gap, or nothing where it came before."""
-        id_: str | None = None
-        mapper = self._mappers[stream.name]
+        """Yield what becomes of one object, and of the lists in it; nothing where it came before."""
+        given = From(item=item if isinstance(item, Mapping) else {}, parent=places)
         try:
-            if not isinstance(item, Mapping):
+            if given.item is not item:
                 raise Doubt("it is no object")
-            given = From(item=item, parent=places)
-            id_ = mapper.id_of(given)
-            if stream.name in self._met:
-                found = {place: look(item, place) for place in self._wanted[stream.name]}
-                self._met[stream.name].setdefault(id_, found)
-            mapped = mapper.mapped(id_, given)
+            id_ = self._mappers[stream.name].id_of(given)
         except Doubt as doubt:
-            if id_ is None:
-                self._cut[stream.name] = GapReason.MALFORMED
-            yield self._ledger.refused(listing, id_, str(doubt))
+            self._cut[stream.name] = GapReason.MALFORMED  # nobody can ask for what belongs to it
+            yield self._ledger.refused(listing, None, str(doubt))
             return
+        if stream.name in self._met:
+            found = {place: look(item, place) for place in self._wanted[stream.name]}
+            self._met[stream.name].setdefault(id_, found)
+        new = yield from self._taken(stream, id_, given, listing)
+        for child in self._streams if new else ():
+            if child.parent == stream.name and child.inside is not None:
+                yield from self._embedded(child, id_, item)
+
+    def _taken(self, stream: Endpoint, id_: str, given: From, listing: Listing) -> Generator[Part, None, bool]:
+        """Yield what becomes of one object itself. Returns whether it is new."""
+        try:
+            mapped = self._mappers[stream.name].mapped(id_, given)
+        except Doubt as doubt:
+            yield self._ledger.refused(listing, id_, str(doubt))
+            return True
+        if mapped is None:
+            return self._ledger.met(listing, id_)
         keep, gap = self._ledger.taken(listing, id_, mapped.content)
         if gap is not None:
             yield gap
@@ -130,12 +143,30 @@ class Export:
             for name, why in mapped.doubts:
                 self._ledger.doubt(listing, id_, name, why)
             yield mapped.part
+        return keep or gap is not None
+
+    def _embedded(self, stream: Endpoint, parent_id: str, parent: Mapping[str, Any]) -> Iterator[Part]:
+        """Yield what becomes of a list that stands in an object."""
+        listing = Listing(name=stream.name, kind=stream.gives, of=parent_id)
+        assert stream.inside is not None
+        found = look(parent, stream.inside)
+        if found is None or (found is ABSENT and str(stream.inside).endswith("?")):
+            found = []
+        if not isinstance(found, list):
+            self._cut[stream.name] = GapReason.MALFORMED
+            missing = "is missing from what the LMS answered" if found is ABSENT else "is no list"
+            yield self._ledger.broken_off(listing, GapReason.MALFORMED, f"{named(stream.inside)!r} {missing}")
+            return
+        places = {place: look(parent, place) for place in stream.wanted_of_parent()}
+        for item in found:
+            yield from self._object(stream, item, places, listing)
+        yield from self._ledger.closed(listing)
 
     def _raw(self, stream: Endpoint, page: Page, parent_id: str | None) -> RawPage:
         """Return what the LMS answered; addresses of files differ at every reading, and may open them to anybody."""
         items = page.items
-        if isinstance(stream, Files) and isinstance(stream.url, str | tuple):
-            items = [without(item, stream.url) if isinstance(item, Mapping) else item for item in items]
+        for place in self._addresses[stream.name]:
+            items = [without(item, place) if isinstance(item, Mapping) else item for item in items]
         return self._ledger.raw(stream.name, items, of=None if parent_id is None else f"{parent_id}-{page.number}")
 
     async def _broken_off(self, stream: Endpoint, listing: Listing, error: ConnectorError) -> Sequence[Part]:
@@ -150,6 +181,8 @@ class Export:
             self._ledger.expect(stream.gives, 0, SWITCHED_OFF.value)
             return ()
         self._cut[stream.name] = meaning
+        if stream.single:
+            return (self._ledger.lacking(listing, meaning, str(error)),)
         return (self._ledger.broken_off(listing, meaning, str(error)),)
 
     async def _confirm(self) -> None:
@@ -160,6 +193,16 @@ class Export:
             raise NotFound("the course vanished while it was being read", where=error.where, status=404) from error
         except (NoAccess, MalformedAnswer):
             return
+
+
+def _addresses(stream: Endpoint, streams: Sequence[Endpoint]) -> Iterator[tuple[str, ...]]:
+    """Yield where the addresses of files stand in the objects of a stream, and in the lists inside of them."""
+    if isinstance(stream, Files) and isinstance(stream.url, str | tuple):
+        yield steps(stream.url)
+    for child in streams:
+        if child.parent == stream.name and child.inside is not None:
+            for place in _addresses(child, streams):
+                yield (*steps(child.inside), *place)
 
 
 def _note_total(total: Total | None, page: Page, listing: Listing) -> None:

@@ -83,6 +83,15 @@ class Ledger:
         detail = f"a second, different object of {listing.belongs} has this id; the first is kept"
         return False, Gap(kind=listing.kind, reason=GapReason.MALFORMED, id=id_, detail=detail)
 
+    def met(self, listing: Listing, id_: str) -> bool:
+        """Note an object of a list that only leads to others. Returns whether it is new."""
+        mark = id_.encode("utf-8", "surrogatepass")
+        if mark in listing.seen:
+            return False
+        listing.seen.add(mark)
+        listing.listed += 1
+        return True
+
     def refused(self, listing: Listing, id_: str | None, why: str) -> Gap:
         """Count an object of a list that makes no sense, and return its gap."""
         listing.listed += 1
@@ -105,6 +114,11 @@ class Ledger:
         if missing:
             detail = f"{listing.belongs}: {listing.total} {listing.basis}, {listing.listed} listed"
             yield Gap(kind=listing.kind, reason=GapReason.UNEXPLAINED, id=listing.of, detail=detail, count=missing)
+
+    def lacking(self, listing: Listing, reason: GapReason, detail: str) -> Gap:
+        """Count one object that could not be read, and return its gap."""
+        self.expect(listing.kind, 1, listing.basis)
+        return Gap(kind=listing.kind, reason=reason, id=listing.of, detail=f"{listing.belongs}: {detail}")
 
     def broken_off(self, listing: Listing, reason: GapReason, detail: str) -> Gap:
         """Count a list that could not be read to its end, and return the gap for the rest of it."""

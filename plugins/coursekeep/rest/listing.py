@@ -10,7 +10,7 @@ from coursekeep.errors import DeclarationError
 from coursekeep.records import Course, Term
 from coursekeep.rest.fields import Source
 from coursekeep.rest.paging import Paging
-from coursekeep.rest.places import Place, names_in
+from coursekeep.rest.places import Params, Place, names_in, texts_of
 from coursekeep.rest.wording import close
 
 __all__ = ["Courses", "EndRule", "Terms"]
@@ -49,7 +49,7 @@ class Terms:
     path: str
     #: fields of `coursekeep.Term`; `id` and `name` are needed
     fields: Mapping[str, Source]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     key: Place | None = None
     paging: Paging | None = None
 
@@ -64,7 +64,7 @@ class Courses:
     path: str
     #: fields of `coursekeep.Course`, without `ended` and `ended_at`; `id` and `name` are needed
     fields: Mapping[str, Source]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     key: Place | None = None
     paging: Paging | None = None
     #: path of one course, with `{course_id}`
@@ -88,10 +88,10 @@ class Courses:
             raise DeclarationError("Courses: one_by_sis: write {sis_id} where the SIS id of a course belongs")
 
 
-def _check(what: str, path: str, params: Mapping[str, str], given: Mapping[str, Source], known: Sequence[str]) -> None:
+def _check(what: str, path: str, params: Params, given: Mapping[str, Source], known: Sequence[str]) -> None:
     if not path.startswith("/"):
         raise DeclarationError(f"{what}: the path must begin with / and lie below base_url")
-    for name in [each for text in (path, *params.values()) for each in names_in(text)]:
+    for name in [each for text in (path, *texts_of(params)) for each in names_in(text)]:
         if not name.startswith("settings."):
             raise DeclarationError(f"{what}: {{{name}}} is unknown; only {{settings.NAME}} can be filled in here")
     for name in given:

@@ -11,7 +11,7 @@ from coursekeep.http import LmsClient, Page
 from coursekeep.records import Course, GapReason
 from coursekeep.rest.fields import as_text
 from coursekeep.rest.paging import Paging
-from coursekeep.rest.places import fill, look, named, steps
+from coursekeep.rest.places import fill, fill_params, look, named, steps
 from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Meaning
 
 __all__ = ["Lists", "meaning_of", "reason_of"]
@@ -43,7 +43,7 @@ class Lists:
         """Yield the pages of an endpoint; a single object is one page with one item. Raises as `LmsClient.pages`."""
         values = self._values(endpoint, course, parent_id, parent or {})
         path = fill(endpoint.path, values)
-        params = {name: fill(value, values, quoted=False) for name, value in endpoint.params.items()}
+        params = fill_params(endpoint.params, values)
         if endpoint.single:
             yield await self._single(endpoint, path, params)
             return
@@ -54,7 +54,7 @@ class Lists:
             async for page in stream:
                 yield page
 
-    async def _single(self, endpoint: Endpoint, path: str, params: Mapping[str, str]) -> Page:
+    async def _single(self, endpoint: Endpoint, path: str, params: Mapping[str, list[str]]) -> Page:
         answer = await self._client.get(path, params)
         found = answer.body if endpoint.key is None else look(answer.body, endpoint.key)
         if not isinstance(found, Mapping):

@@ -33,7 +33,7 @@ class Mapped:
 
 
 class Mapper:
-    """Maps the objects of one endpoint."""
+    """Maps the objects of one endpoint. By itself it knows no more than their ids."""
 
     def __init__(self, endpoint: Endpoint, zone: ZoneInfo | None) -> None:
         self._id = compiled("id", endpoint.id, Shape.TEXT)
@@ -49,9 +49,9 @@ class Mapper:
             raise Doubt("its id is empty, or neither text nor a whole number")
         return found
 
-    def mapped(self, id_: str, given: From) -> Mapped:
-        """Map an object. Raises `Doubt` where it makes no sense as a whole."""
-        raise NotImplementedError
+    def mapped(self, id_: str, given: From) -> Mapped | None:
+        """Map an object; None where nothing becomes of it. Raises `Doubt` where it makes no sense as a whole."""
+        return None
 
     def _read(self, columns: Sequence[Field], given: From, doubts: list[tuple[str, str]]) -> dict[str, Any]:
         """Read fields; those that are null are left out."""
@@ -151,7 +151,7 @@ def mapper_for(endpoint: Endpoint, zone: ZoneInfo | None, base_url: str) -> Mapp
         return RecordMapper(endpoint, zone)
     if isinstance(endpoint, Files):
         return FileMapper(endpoint, zone, base_url)
-    raise TypeError(f"{type(endpoint).__name__} is neither Stream nor Files")
+    return Mapper(endpoint, zone)
 
 
 def _shape(name: str) -> Shape:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import quote
 
 from coursekeep.errors import MalformedAnswer
 
-__all__ = ["ABSENT", "Absent", "Json", "Place", "fill", "look", "named", "names_in", "steps", "without"]
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Json",
+    "Params",
+    "Place",
+    "fill",
+    "fill_params",
+    "look",
+    "named",
+    "names_in",
+    "steps",
+    "texts_of",
+    "without",
+]
 
 #: an object of an LMS's answer
 Json = Mapping[str, Any]
@@ -18,6 +32,9 @@ Json = Mapping[str, Any]
 #: where a value stands in an object: `"mail"`, `"author.id"` for one inside another, or a tuple of keys where a key
 #: itself holds a dot. A `?` at the end says that the LMS may leave it out.
 Place = str | tuple[str, ...]
+
+#: parameters of an address; several values give the parameter several times
+Params = Mapping[str, str | Sequence[str]]
 
 _NAMES = re.compile(r"\{([^{}]*)\}")
 
@@ -53,19 +70,39 @@ def look(body: Any, place: Place) -> Any:
 
 
 def without(body: Json, place: Place) -> dict[str, Any]:
-    """Return a copy of an object that lacks one place."""
+    """Return a copy of an object that lacks one place; of a list on the way, each object lacks it."""
     first, *rest = steps(place)
     copy = dict(body)
     if first in copy:
         inner = copy.pop(first)
-        if rest and isinstance(inner, Mapping):
-            copy[first] = without(inner, tuple(rest))
+        if rest:
+            copy[first] = _inside(inner, tuple(rest))
     return copy
+
+
+def _inside(value: Any, place: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_inside(each, place) for each in value]
+    return without(value, place) if isinstance(value, Mapping) else value
 
 
 def names_in(template: str) -> list[str]:
     """Return the names that stand in braces."""
     return _NAMES.findall(template)
+
+
+def fill_params(params: Params, values: Mapping[str, str]) -> dict[str, list[str]]:
+    """Put values in the place of names in braces of parameters, each of which may be given several times."""
+    return {
+        name: [fill(each, values, quoted=False) for each in ((given,) if isinstance(given, str) else given)]
+        for name, given in params.items()
+    }
+
+
+def texts_of(params: Params) -> Iterator[str]:
+    """Yield every value of parameters."""
+    for given in params.values():
+        yield from (given,) if isinstance(given, str) else given
 
 
 def fill(template: str, values: Mapping[str, str], *, quoted: bool = True) -> str:

@@ -17,10 +17,10 @@ from coursekeep.kinds import MODELS, Kind
 from coursekeep.records import Course, FileAuth, GapReason
 from coursekeep.rest.fields import Each, Parent, Source
 from coursekeep.rest.paging import Paging
-from coursekeep.rest.places import Json, Place, names_in, steps
+from coursekeep.rest.places import Json, Params, Place, names_in, steps, texts_of
 from coursekeep.rest.wording import close
 
-__all__ = ["SWITCHED_OFF", "Endpoint", "Files", "Meaning", "Stream", "SwitchedOff", "Total"]
+__all__ = ["SWITCHED_OFF", "Endpoint", "Files", "Index", "Meaning", "Stream", "SwitchedOff", "Total"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: kinds that the framework writes itself
@@ -69,14 +69,16 @@ class Endpoint:
     name: str
     #: path below `base_url`; names in braces are filled in: `{course_id}`, `{course.sis_id}`, `{settings.account}`,
     #: and with a parent `{parent_id}`, `{parent.slug}`
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    params: Params = field(default_factory=dict)
     #: where the list lies in the answer; None where the answer is the list
     key: Place | None = None
     #: unique among the records of the kind in a course
     id: Source = "id"
     #: the stream to ask for each object of; it stands earlier in the connector
     parent: str | None = None
+    #: the list that stands here in each object of the parent, instead of one to ask for
+    inside: Place | None = None
     #: one object instead of a list
     single: bool = False
     total: Total | None = None
@@ -87,8 +89,13 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         self._hold(_NAME.fullmatch(self.name), "the name must be lower-case letters, digits and _")
-        self._hold(self.path.startswith("/"), "the path must begin with / and lie below base_url")
-        self._check_placeholders()
+        if self.inside is None:
+            self._hold(self.path.startswith("/"), "the path must begin with / and lie below base_url")
+            self._check_placeholders()
+        else:
+            asked = self.path or self.params or self.key or self.single or self.total or self.paging or self.means
+            self._hold(self.parent, "inside: names a place in the objects of a parent; set parent=")
+            self._hold(not asked, "inside: what stands in the parent is not asked for; leave path and the like out")
         for status in self.means:
             usable = 400 <= status < 500 and status not in _FIXED
             self._hold(usable, f"means: {status} cannot be given a meaning; use one of 400 to 499, not 401 and 429")
@@ -109,7 +116,7 @@ class Endpoint:
     def placeholders(self) -> Iterator[str]:
         """Yield the names in braces in path and parameters."""
         yield from names_in(self.path)
-        for value in self.params.values():
+        for value in texts_of(self.params):
             yield from names_in(value)
 
     def wanted_of_parent(self) -> Iterator[tuple[str, ...]]:
@@ -140,6 +147,21 @@ class Endpoint:
     def _hold(self, condition: object, complaint: str) -> None:
         if not condition:
             raise DeclarationError(f"stream {self.name!r}: {complaint}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index(Endpoint):
+    """A list that only leads to its objects: each is asked for by a stream with this one as parent, and `single`.
+
+    Its own objects are kept as the LMS answered, and are not counted.
+    """
+
+    #: of what it leads to; a list that cannot be read is a gap of this kind
+    kind: Kind
+
+    @property
+    def gives(self) -> Kind:
+        return self.kind
 
 
 @dataclass(frozen=True, kw_only=True)
