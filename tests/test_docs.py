@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from fakes.walkthrough import PAGE, titled_blocks
 from records_page import records_reference
 
 import coursekeep
@@ -27,7 +28,7 @@ from coursekeep_daemon.web import create_app
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND_LINE = re.compile(r"(?:^|\(|/bin/)coursekeep ([a-z][^|#)\n]*)", re.MULTILINE)
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"\n]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def text(name: str) -> str:
@@ -43,10 +44,13 @@ def all_tests() -> str:
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
-    """Yield the code blocks of a language with the page they stand on."""
+    """Yield the code blocks of a language with the page they stand on.
+
+    Python with a file name is a part of the guide's connector, which tests/system/test_walkthrough.py assembles.
+    """
     for page in DOCS:
-        for found, body in FENCE.findall(page.read_text(encoding="utf-8")):
-            if found == language:
+        for found, title, body in FENCE.findall(page.read_text(encoding="utf-8")):
+            if found == language and not (title and language == "python"):
                 yield page, body
 
 
@@ -197,7 +201,7 @@ def command_lines() -> list[tuple[str, str]]:
     """Return every `coursekeep ...` line that stands in a code block of a document."""
     found = []
     for page in DOCS:
-        for _, body in FENCE.findall(page.read_text(encoding="utf-8")):
+        for _, _, body in FENCE.findall(page.read_text(encoding="utf-8")):
             found += [(page.name, line.strip()) for line in COMMAND_LINE.findall(body.replace("\\\n", " "))]
     return found
 
@@ -221,6 +225,14 @@ def test_python_in_documents_runs(page: Path, body: str) -> None:
     done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, f"{page}:\n{done.stderr}"
+
+
+def test_files_in_documents_are_the_guides() -> None:
+    """Blocks with a file name stand on the page whose files are assembled and run, and nowhere else."""
+    pages = {page for page in DOCS if re.search(r"^```\w+ title=", page.read_text(encoding="utf-8"), re.MULTILINE)}
+
+    assert pages == {PAGE}
+    assert {"coursekeep_greenfield/connector.py", "settings.toml"} <= set(titled_blocks())
 
 
 def test_every_target_of_the_makefile_says_what_it_does() -> None:

@@ -142,7 +142,8 @@ class Field:
 
 def compiled(name: str, source: Source, shape: Shape) -> Field:
     """Compile one field of a map."""
-    optional = isinstance(source, str) and source.endswith("?")
+    place = source.at if isinstance(source, Parent | Each | Choice) else source
+    optional = isinstance(place, str) and place.endswith("?")
     return Field(name=name, shape=shape, read=_reader(source), optional=optional)
 
 
