@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import re
 import shlex
@@ -19,7 +20,7 @@ from fakes.walkthrough import PAGE, titled_blocks
 from records_page import records_reference
 
 import coursekeep
-from coursekeep import hookspecs
+from coursekeep import hookspecs, rest
 from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.settings import Settings
@@ -160,6 +161,26 @@ def _is_module(value: object) -> bool:
 
 def _isort(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def declarations() -> list[tuple[str, str]]:
+    """Return every name that `coursekeep.rest` exports, and the fields of each that is a declaration."""
+    found = []
+    for name in rest.__all__:
+        value = getattr(rest, name)
+        fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        found += [(name, ""), *((name, field.name) for field in fields if field.name != "_")]
+    return found
+
+
+@pytest.mark.parametrize(("name", "field"), declarations())
+def test_every_declaration_is_documented(name: str, field: str) -> None:
+    """What a connector may declare stands in the reference, each with its fields."""
+    assert len(declarations()) > 60
+    assert re.search(rf"`{name}\b", text("rest.md")), name
+    if field:
+        told = rf"`{field}`|\b{field}=|`{name}\(\""
+        assert re.search(told, text("rest.md")), f"{name}.{field}"
 
 
 def test_top_directories_are_no_packages() -> None:
