@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from coursekeep.connector import Connector, HttpSettings
 from coursekeep.dialect import Dialect
 from coursekeep.http import LmsClient
-from coursekeep.records import CheckStep, Course, CourseQuery, Part, Term
+from coursekeep.kinds import Kind
+from coursekeep.records import CheckStep, Course, CourseQuery, Gap, GapReason, Part, Term
 from coursekeep.rest.auth import Auth, BearerAuth
 from coursekeep.rest.catalogue import Catalogue
 from coursekeep.rest.check import Check
@@ -27,6 +28,9 @@ from coursekeep.rest.streams import Endpoint
 from coursekeep.retry import RetryPolicy
 
 __all__ = ["RestConnector"]
+
+#: lists of one course that are asked for at once
+_WIDTH = 4
 
 H = TypeVar("H", bound=HttpSettings)
 
@@ -51,6 +55,8 @@ class RestConnector(Connector[H]):
     course_list: ClassVar[Courses]
     #: parents before what belongs to them
     streams: ClassVar[Sequence[Endpoint]] = ()
+    #: kinds that the LMS has and the connector does not read, each with what is left out: a gap in every course
+    unread: ClassVar[Mapping[Kind, str]] = {}
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
         """Check the declarations, unless the class is a base of others. Raises `DeclarationError`."""
@@ -119,7 +125,7 @@ class RestConnector(Connector[H]):
         return await self._catalogue.course(course_id)
 
     async def export(self, course: Course) -> AsyncGenerator[Part]:
-        """Yield what the streams give, one after another."""
+        """Yield what the streams give, one after another, and what is not read."""
         export = Export(
             course,
             self.streams,
@@ -127,10 +133,13 @@ class RestConnector(Connector[H]):
             lists=self._lists,
             zone=self._zone,
             base_url=self.settings.base_url,
+            width=min(_WIDTH, self.settings.max_concurrency),
         )
         async with aclosing(export.parts()) as parts:
             async for part in parts:
                 yield part
+        for kind, detail in self.unread.items():
+            yield Gap(kind=kind, reason=GapReason.NOT_READ, detail=detail, count=None)
 
 
 def _named(settings: HttpSettings) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from coursekeep.errors import ConnectorError, MalformedAnswer, NoAccess, NotFound, Unavailable
 from coursekeep.http import Page
+from coursekeep.ordered import in_order
 from coursekeep.records import Course, Gap, GapReason, Part, RawPage
 from coursekeep.rest.catalogue import Catalogue
 from coursekeep.rest.fields import Doubt, From
@@ -26,6 +28,21 @@ Parts = AsyncGenerator[Part, None]
 Places = Mapping[tuple[str, ...], Any]
 
 
+#: pages that a list may be ahead of what is being read
+_AHEAD = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """A page of a list, or its end."""
+
+    parent_id: str | None
+    places: Places
+    page: Page | None = None
+    #: what ended the list before its time
+    error: ConnectorError | None = None
+
+
 class Export:
     """One export of one course in progress."""
 
@@ -38,7 +55,10 @@ class Export:
         lists: Lists,
         zone: ZoneInfo | None,
         base_url: str,
+        width: int = 4,
     ) -> None:
+        """Take what is to be read; at most `width` lists of one stream are asked for at once."""
+        self._width = width
         self._course = course
         self._streams = streams
         self._catalogue = catalogue
@@ -73,7 +93,7 @@ class Export:
     async def _stream(self, stream: Endpoint) -> Parts:
         """Yield the one list of a stream, or the lists of all objects that it has some for."""
         if stream.parent is None:
-            async with aclosing(self._list(stream, None, {})) as parts:
+            async with aclosing(self._lists_of(stream, self._asked(stream, None, {}))) as parts:
                 async for part in parts:
                     yield part
             return
@@ -84,29 +104,42 @@ class Export:
             yield Gap(kind=stream.gives, reason=reason, detail=detail, count=None)
         if stream.inside is not None:
             return  # read with the objects that it stands in
-        for parent_id, places in self._met[stream.parent].items():
-            async with aclosing(self._list(stream, parent_id, places)) as parts:
-                async for part in parts:
-                    yield part
+        below = (self._asked(stream, id_, places) for id_, places in self._met[stream.parent].items())
+        # Asked for at once, but taken in order: the same course gives the same parts every time.
+        asked = in_order(below, width=self._width, ahead=_AHEAD)
+        async with aclosing(self._lists_of(stream, asked)) as parts:
+            async for part in parts:
+                yield part
 
-    async def _list(self, stream: Endpoint, parent_id: str | None, places: Places) -> Parts:
-        """Yield one list; what the LMS denies, lacks or garbles becomes a gap. Credentials and outages are raised."""
-        listing = Listing(name=stream.name, kind=stream.gives, of=parent_id)
+    async def _asked(self, stream: Endpoint, parent_id: str | None, places: Places) -> AsyncGenerator[_Asked]:
+        """Yield the pages of one list, and how it ended. Credentials and outages are raised."""
+        error: ConnectorError | None = None
         try:
             async with aclosing(self._lists.pages(stream, self._course, parent_id, places)) as pages:
                 async for page in pages:
+                    yield _Asked(parent_id=parent_id, places=places, page=page)
+        except (Unavailable, NoAccess, NotFound, MalformedAnswer) as refused:
+            error = refused
+        yield _Asked(parent_id=parent_id, places=places, error=error)
+
+    async def _lists_of(self, stream: Endpoint, asked: AsyncGenerator[_Asked]) -> Parts:
+        """Yield what lists hold, one behind the other; what the LMS denies, lacks or garbles becomes a gap."""
+        listing: Listing | None = None
+        async with aclosing(asked) as answers:
+            async for each in answers:
+                listing = listing or Listing(name=stream.name, kind=stream.gives, of=each.parent_id)
+                if each.page is not None:
                     listing.pages += 1
-                    _note_total(stream.total, page, listing)
-                    yield self._raw(stream, page, parent_id)
-                    for item in page.items:
-                        for part in self._object(stream, item, places, listing):
+                    _note_total(stream.total, each.page, listing)
+                    yield self._raw(stream, each.page, each.parent_id)
+                    for item in each.page.items:
+                        for part in self._object(stream, item, each.places, listing):
                             yield part
-        except (Unavailable, NoAccess, NotFound, MalformedAnswer) as error:
-            for part in await self._broken_off(stream, listing, error):
-                yield part
-            return
-        for part in self._ledger.closed(listing):
-            yield part
+                    continue
+                ends = await self._broken_off(stream, listing, each.error) if each.error else None
+                for part in ends if ends is not None else self._ledger.closed(listing):
+                    yield part
+                listing = None
 
     def _object(self, stream: Endpoint, item: Any, places: Places, listing: Listing) -> Iterator[Part]:
         """Yield what becomes of one object, and of the lists in it; nothing where it came before."""

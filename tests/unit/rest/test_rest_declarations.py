@@ -110,6 +110,8 @@ WHOLE: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "parent": ((BELOW,), {}, "there is no stream 'topics' yet"),
     "order": ((BELOW, TOPICS), {}, "it must stand before"),
     "files": ((Files(name="topics", path="/{course_id}"), BELOW), {}, "a list of files"),
+    "unread": ((TOPICS,), {"unread": {Kind.PAGES: "old ones"}}, "unread: a stream gives pages already"),
+    "unread words": ((), {"unread": {Kind.PAGES: ""}}, "unread: say what of pages is not read"),
     "setting": ((pages_stream(path="/{settings.acount}/{course_id}"),), {}, "has no field 'acount'"),
     "secret": ((pages_stream(params={"t": "{settings.token}"}),), {}, "declare auth"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,6 +89,13 @@ def test_a_value_that_the_model_refuses_is_null_and_told_without_it(server: Scri
     assert export.of(Kind.PAGES) == {"7": {}}
     assert "title" in export.gaps[0].detail
     assert "personal" not in export.gaps[0].detail
+
+
+def test_what_a_connector_does_not_read_is_a_gap(server: ScriptedServer) -> None:
+    """A kind that the LMS has, and no stream reads, is named in every course, so that none passes for whole."""
+    export = export_of(make_connector(server.url, unread={Kind.QUIZZES: "Quizzes have an API of their own."}))
+
+    assert [(gap.kind, gap.reason, gap.count, gap.id) for gap in export.gaps] == [("quizzes", "not_read", None, None)]
 
 
 @pytest.mark.parametrize(
@@ -300,6 +308,33 @@ def test_a_list_below_is_read_for_each_object(server: ScriptedServer) -> None:
     ]
     assert [page.body["id"] for page in export.pages if page.endpoint == "posts"] == ["5-1", "6-1"]
     assert adds_up(export, [Kind.POSTS, Kind.DISCUSSIONS])
+
+
+def test_lists_below_are_asked_for_at_once_and_taken_in_order(server: ScriptedServer) -> None:
+    """Several lists are under way at the same time, no more than the settings allow; parts come in the LMS's order."""
+    gate = server.gate()
+    server.on("/courses/1/topics", listing(*(topic(n) for n in range(1, 10))))
+    for n in range(1, 10):
+        posts = listing({"id": 100 - n, "text": "Hello"})
+        server.on(f"/courses/1/topics/{n}/posts", gate.before(posts) if n <= 4 else posts)
+    opener = threading.Thread(target=lambda: (server.wait_for(lambda: server.in_flight == 4), gate.open()))
+    opener.start()
+    export = export_of(make_connector(server.url, TOPICS, POSTS))
+    opener.join()
+
+    assert server.most_in_flight == 4
+    assert [record.id for record in export.records[Kind.POSTS]] == [str(100 - n) for n in range(1, 10)]
+    assert adds_up(export, [Kind.POSTS])
+
+
+def test_an_outage_in_a_list_below_is_raised(server: ScriptedServer) -> None:
+    """Among lists that are asked for at once, an outage ends the export, and the others are given up."""
+    server.on("/courses/1/topics", listing(*(topic(n) for n in range(1, 10))))
+    for n in range(1, 10):
+        server.on(f"/courses/1/topics/{n}/posts", status(503) if n == 3 else listing())
+
+    with pytest.raises(RetryLater):
+        export_of(make_connector(server.url, TOPICS, POSTS))
 
 
 def test_one_list_below_that_is_refused_is_a_gap_of_its_parent(server: ScriptedServer) -> None:
