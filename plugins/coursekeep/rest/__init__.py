@@ -31,7 +31,7 @@ from coursekeep.rest.fields import Choice, Constant, Each, Parent, Source, Whole
 from coursekeep.rest.listing import Courses, EndRule, Terms
 from coursekeep.rest.paging import Cursor, LinkHeader, NextUrl, OffsetLimit, OnePage, PageNumber, Paging
 from coursekeep.rest.places import Json, Params, Place
-from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Index, Stream, SwitchedOff, Total
+from coursekeep.rest.streams import SWITCHED_OFF, Endpoint, Files, Index, Stream, SwitchedOff, Total, Unread
 
 __all__ = [
     "SWITCHED_OFF",
@@ -67,5 +67,6 @@ __all__ = [
     "SwitchedOff",
     "Terms",
     "Total",
+    "Unread",
     "Whole",
 ]

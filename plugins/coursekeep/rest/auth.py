@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr
 
 from coursekeep.connector import HttpSettings, SettingsModel
 from coursekeep.dialect import BearerDialect, Dialect
+from coursekeep.errors import DeclarationError
 from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect
 from coursekeep.retry import RetryPolicy
 
@@ -23,6 +25,9 @@ __all__ = [
     "ClientCredentialsSettings",
     "HeaderAuth",
 ]
+
+
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
 class Auth(Protocol):
@@ -63,6 +68,10 @@ class HeaderAuth:
     token: str = "token"  # noqa: S105  # the name of a setting
     #: stands before the key: `Token `
     prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if not _HEADER.fullmatch(self.header):
+            raise DeclarationError(f"HeaderAuth: {self.header!r} is no name of a header; write it like 'X-API-Key'")
 
     def needs(self) -> Mapping[str, bool]:
         return {self.token: True}

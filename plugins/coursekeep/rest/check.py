@@ -31,6 +31,8 @@ Sample = tuple[str, Mapping[tuple[str, ...], Any]]
 
 #: courses that are tried until one can be read
 _TRIED = 10
+#: courses that are looked at for one that has ended
+_LISTED = 500
 
 
 class Check:
@@ -92,10 +94,13 @@ class Check:
     async def _sample_course(self) -> Course | None:
         """Return a course that can be read, one that has ended if there is any; None where there is none."""
         spare: Course | None = None
-        tried = 0
+        tried = listed = 0
         async with aclosing(self._catalogue.courses(CourseQuery())) as courses:
             async for course in courses:
-                if tried >= _TRIED or (spare is not None and not course.ended):
+                listed += 1
+                if tried >= _TRIED or listed > _LISTED:
+                    break
+                if spare is not None and not course.ended:
                     continue
                 tried += 1
                 try:

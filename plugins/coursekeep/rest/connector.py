@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from coursekeep.connector import Connector, HttpSettings
 from coursekeep.dialect import Dialect
 from coursekeep.http import LmsClient
-from coursekeep.kinds import Kind
 from coursekeep.records import CheckStep, Course, CourseQuery, Gap, GapReason, Part, Term
 from coursekeep.rest.auth import Auth, BearerAuth
 from coursekeep.rest.catalogue import Catalogue
@@ -24,7 +23,7 @@ from coursekeep.rest.listing import Courses, Terms
 from coursekeep.rest.lists import Lists
 from coursekeep.rest.mapping import mapper_for
 from coursekeep.rest.paging import LinkHeader, Paging
-from coursekeep.rest.streams import Endpoint
+from coursekeep.rest.streams import Endpoint, Unread
 from coursekeep.retry import RetryPolicy
 
 __all__ = ["RestConnector"]
@@ -55,8 +54,8 @@ class RestConnector(Connector[H]):
     course_list: ClassVar[Courses]
     #: parents before what belongs to them
     streams: ClassVar[Sequence[Endpoint]] = ()
-    #: kinds that the LMS has and the connector does not read, each with what is left out: a gap in every course
-    unread: ClassVar[Mapping[Kind, str]] = {}
+    #: what the LMS has and the connector does not read
+    unread: ClassVar[Sequence[Unread]] = ()
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
         """Check the declarations, unless the class is a base of others. Raises `DeclarationError`."""
@@ -138,11 +137,18 @@ class RestConnector(Connector[H]):
         async with aclosing(export.parts()) as parts:
             async for part in parts:
                 yield part
-        for kind, detail in self.unread.items():
-            yield Gap(kind=kind, reason=GapReason.NOT_READ, detail=detail, count=None)
+        for left_out in self.unread:
+            yield Gap(kind=left_out.kind, reason=GapReason.NOT_READ, detail=left_out.what, count=None)
 
 
 def _named(settings: HttpSettings) -> dict[str, str]:
     """Return the settings by their names in templates; secrets have no place in an address."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
-    return {f"settings.{name}": str(value) for name, value in values.items() if not isinstance(value, SecretStr)}
+    return {f"settings.{name}": _text(value) for name, value in values.items() if not isinstance(value, SecretStr)}
+
+
+def _text(value: object) -> str:
+    """Return a setting as it stands in an address; what is not set is empty, and no part of a path."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

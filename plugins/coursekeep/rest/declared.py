@@ -95,9 +95,9 @@ def _check_streams(cls: type[RestConnector[Any]]) -> None:
             _hold(cls, not files, f"{where}: parent: {stream.parent!r} is a list of files, which nothing belongs to")
         seen[stream.name] = stream
     given = {stream.gives for stream in cls.streams}
-    for kind, detail in cls.unread.items():
-        _hold(cls, kind not in given, f"unread: a stream gives {kind} already; take one of the two away")
-        _hold(cls, detail.strip(), f"unread: say what of {kind} is not read")
+    for left_out in cls.unread:
+        doubled = left_out.kind in given
+        _hold(cls, not doubled, f"unread: a stream gives {left_out.kind} already; take one of the two away")
 
 
 def _hold(cls: type[Any], condition: object, complaint: str) -> None:

@@ -53,7 +53,7 @@ class Ledger:
         self._numbers: Counter[str] = Counter()
         #: what was kept under each id, as a digest
         self._kept: dict[tuple[Kind, str], bytes] = {}
-        self._doubts: dict[tuple[Kind, str], list[str | None]] = {}
+        self._doubts: dict[tuple[Kind, str], list[str]] = {}
         self._doubted: Counter[tuple[Kind, str]] = Counter()
 
     def raw(self, endpoint: str, body: Any, *, of: str | None = None) -> RawPage:
@@ -103,9 +103,9 @@ class Ledger:
         """Note that a field of a record is null because of what the LMS answered; told once, at the end."""
         key = (listing.kind, f"{name} of {listing.name} {why}")
         self._doubted[key] += 1
-        ids = self._doubts.setdefault(key, [])
-        if len(ids) < _NAMED:
-            ids.append(id_)
+        # The same few whatever the order that the LMS lists them in, so that an unchanged course stays unchanged.
+        ids = {*self._doubts.get(key, ()), id_}
+        self._doubts[key] = sorted(ids, key=lambda each: (len(each), each))[:_NAMED]
 
     def closed(self, listing: Listing) -> Iterator[Gap]:
         """Count a list that was read to its end; yields what the LMS counts, but does not list."""
@@ -133,6 +133,6 @@ class Ledger:
             yield Expected(kind=kind, count=count, basis=basis)
         for (kind, text), ids in sorted(self._doubts.items()):
             times = self._doubted[kind, text]
-            named = ", ".join(map(str, ids)) + (" and others" if times > len(ids) else "")
+            named = ", ".join(ids) + (" and others" if times > len(ids) else "")
             detail = f"{text}; it is null in {times} records ({named}), and native/api holds the LMS's answer"
             yield Gap(kind=kind, reason=GapReason.MALFORMED, detail=detail, count=0)

@@ -20,7 +20,7 @@ from coursekeep.rest.paging import Paging
 from coursekeep.rest.places import Json, Params, Place, names_in, steps, texts_of
 from coursekeep.rest.wording import close
 
-__all__ = ["SWITCHED_OFF", "Endpoint", "Files", "Index", "Meaning", "Stream", "SwitchedOff", "Total"]
+__all__ = ["SWITCHED_OFF", "Endpoint", "Files", "Index", "Meaning", "Stream", "SwitchedOff", "Total", "Unread"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: kinds that the framework writes itself
@@ -232,3 +232,16 @@ class Files(Endpoint):
             source = getattr(self, name)
             if source is not None:
                 yield name, source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unread:
+    """A kind that the LMS has and the connector does not read: a gap in every course, so that none passes for whole."""
+
+    kind: Kind
+    #: what is left out, as a sentence
+    what: str
+
+    def __post_init__(self) -> None:
+        if not self.what.strip():
+            raise DeclarationError(f"Unread: say what of {self.kind} is not read")

@@ -24,6 +24,7 @@ from coursekeep.rest import (
     Stream,
     Terms,
     Total,
+    Unread,
 )
 
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
@@ -49,6 +50,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "means 500": (lambda: pages_stream(means={500: "locked"}), "500 cannot be given a meaning"),
     "single": (lambda: pages_stream(single=True, total=Total(at="n")), "neither total nor paging"),
     "total": (lambda: Total(), "`at`"),
+    "unread": (lambda: Unread(kind=Kind.PAGES, what=" "), "say what of pages is not read"),
+    "header": (lambda: HeaderAuth("X Key"), "'X Key' is no name of a header"),
     "end rule": (lambda: EndRule(dates=("due_at",)), "use end_at and term_end_at"),
     "course fields": (lambda: Terms(path="/t", fields={"id": "id"}), "'name' is needed"),
     "course field name": (
@@ -110,8 +113,11 @@ WHOLE: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "parent": ((BELOW,), {}, "there is no stream 'topics' yet"),
     "order": ((BELOW, TOPICS), {}, "it must stand before"),
     "files": ((Files(name="topics", path="/{course_id}"), BELOW), {}, "a list of files"),
-    "unread": ((TOPICS,), {"unread": {Kind.PAGES: "old ones"}}, "unread: a stream gives pages already"),
-    "unread words": ((), {"unread": {Kind.PAGES: ""}}, "unread: say what of pages is not read"),
+    "unread": (
+        (TOPICS,),
+        {"unread": (Unread(kind=Kind.PAGES, what="old ones"),)},
+        "unread: a stream gives pages already",
+    ),
     "setting": ((pages_stream(path="/{settings.acount}/{course_id}"),), {}, "has no field 'acount'"),
     "secret": ((pages_stream(params={"t": "{settings.token}"}),), {}, "declare auth"),
 }

@@ -21,6 +21,7 @@ from coursekeep.rest import (
     Parent,
     Stream,
     Total,
+    Unread,
     Whole,
 )
 from coursekeep.testing import Export
@@ -62,7 +63,7 @@ def test_the_answer_for_the_course_is_kept(server: ScriptedServer) -> None:
 
 def test_a_missing_field_is_null_and_told(server: ScriptedServer) -> None:
     """A mapped field that objects lack leaves the records in place; one gap names it and how often."""
-    server.on(PAGES, listing(*({"id": n} for n in range(1, 8)), {"id": 9, "title": "Moss"}))
+    server.on(PAGES, listing(*({"id": n} for n in range(7, 0, -1)), {"id": 9, "title": "Moss"}))
     export = pages(server)
 
     (gap,) = export.gaps
@@ -93,7 +94,9 @@ def test_a_value_that_the_model_refuses_is_null_and_told_without_it(server: Scri
 
 def test_what_a_connector_does_not_read_is_a_gap(server: ScriptedServer) -> None:
     """A kind that the LMS has, and no stream reads, is named in every course, so that none passes for whole."""
-    export = export_of(make_connector(server.url, unread={Kind.QUIZZES: "Quizzes have an API of their own."}))
+    export = export_of(
+        make_connector(server.url, unread=(Unread(kind=Kind.QUIZZES, what="Quizzes have an API of their own."),))
+    )
 
     assert [(gap.kind, gap.reason, gap.count, gap.id) for gap in export.gaps] == [("quizzes", "not_read", None, None)]
 

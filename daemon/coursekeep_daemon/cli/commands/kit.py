@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +35,10 @@ def new_connector(
     from coursekeep_daemon.kit import make_connector, plan_connector
     from coursekeep_daemon.registry import Registry
 
+    with redirect_stdout(sys.stderr):  # a plugin that does not load is logged, and is not what was asked for
+        taken = Registry().connectors()
     with told_as_cli_errors():
-        draft = plan_connector(name, title=title, folder=directory, taken=Registry().connectors())
+        draft = plan_connector(name, title=title, folder=directory, taken=taken)
         files = make_connector(draft)
     if call.as_json:
         told = {"name": name, "title": draft.title, "package": draft.package, "distribution": draft.distribution}
