@@ -96,7 +96,7 @@ class Catalogue:
 
         Raises `NotFound` where it does not exist, `MalformedAnswer` where the answer is about another.
         """
-        if course_id in ("", ".", ".."):
+        if course_id.strip() in ("", ".", ".."):
             raise NotFound(f"no course has the id {course_id!r}")
         item, where = await self._get(self._courses.one, {"course_id": course_id})
         named = [each for each in self._course_fields if each.name == "id"]
@@ -106,7 +106,7 @@ class Catalogue:
 
     async def _by_sis(self, sis_id: str) -> Course | None:
         if self._courses.one_by_sis is not None:
-            if sis_id in ("", ".", ".."):
+            if sis_id.strip() in ("", ".", ".."):
                 return None
             try:
                 item, where = await self._get(self._courses.one_by_sis, {"sis_id": sis_id})

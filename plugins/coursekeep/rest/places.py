@@ -114,6 +114,6 @@ def fill(template: str, values: Mapping[str, str], *, quoted: bool = True) -> st
 
 
 def _segment(value: str, name: str) -> str:
-    if value in ("", ".", ".."):
+    if value.strip() in ("", ".", ".."):
         raise MalformedAnswer(f"{value!r} stands for {name} and cannot be part of an address")
-    return quote(value, safe="")
+    return quote(value, safe="", errors="surrogatepass")
