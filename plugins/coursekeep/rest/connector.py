@@ -23,6 +23,7 @@ from coursekeep.rest.listing import Courses, Terms
 from coursekeep.rest.lists import Lists
 from coursekeep.rest.mapping import mapper_for
 from coursekeep.rest.paging import LinkHeader, Paging
+from coursekeep.rest.places import look, steps
 from coursekeep.rest.streams import Endpoint, Unread
 from coursekeep.retry import RetryPolicy
 
@@ -90,7 +91,17 @@ class RestConnector(Connector[H]):
     def make_client(self, *, transport: httpx.AsyncBaseTransport | None, retry: RetryPolicy) -> LmsClient:
         """Make the client that the settings and `dialect` describe."""
         dialect = self.dialect(transport=transport, retry=retry)
+        # Set on the object: a wrapper would hide what else a dialect may be, such as one that renews credentials.
+        dialect.next_page = self._next_page  # type: ignore[method-assign]
         return LmsClient.for_settings(self.settings, dialect, retry=retry, transport=transport)
+
+    def _next_page(self, response: httpx.Response, body: Any) -> str | None:
+        """Page as declared also where the client is asked by hand: whatever list of those declared the answer holds."""
+        declared = (self.term_list, self.course_list, *self.streams)
+        keys = [() if each.key is None else steps(each.key) for each in declared if each is not None]
+        found = (look(body, key) for key in ((), *keys))
+        items = next((each for each in found if isinstance(each, list)), None)
+        return None if items is None else self.paging.following(response, body, items)
 
     async def check(self) -> AsyncGenerator[CheckStep]:
         """Yield a step for address and credentials, terms, courses, and each stream."""

@@ -102,6 +102,27 @@ def test_a_list_is_followed_to_its_end(server: ScriptedServer, paging: Any, lms:
     assert export.gaps == []
 
 
+@pytest.mark.parametrize(
+    ("paging", "lms"),
+    [
+        (LinkHeader(), links("header")),
+        (NextUrl("meta.next"), links("whole")),
+        (OffsetLimit(), slices("offset", first=0, per="object")),
+        (Cursor("next_cursor"), words("next_cursor")),
+    ],
+)
+def test_the_client_pages_as_declared(server: ScriptedServer, paging: Any, lms: Answer) -> None:
+    """A list that a method written by hand asks for is followed in the declared way too."""
+    server.on("/courses/1/pages", lms)
+    connector = make_connector(server.url, pages_stream(), paging=paging)
+
+    async def main() -> list[Any]:
+        async with connector:
+            return [item["id"] async for item in connector.client.items("/courses/1/pages", key="items")]
+
+    assert asyncio.run(main()) == list(range(1, 8))
+
+
 def test_a_stream_may_page_in_its_own_way(server: ScriptedServer) -> None:
     """The paging of a stream goes before that of the connector; parameters of its own are kept from page to page."""
     server.on("/courses/1/pages", words("cursor"))
