@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import re
 import shlex
@@ -17,10 +18,11 @@ import pytest
 import typer.main
 from conformance_page import conformance_page
 from coverage_page import coverage_page
+from fakes.walkthrough import PAGE, titled_blocks
 from records_page import records_reference
 
 import coursekeep
-from coursekeep import hookspecs
+from coursekeep import hookspecs, rest
 from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.settings import Settings
@@ -29,7 +31,7 @@ from coursekeep_daemon.web import create_app
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND_LINE = re.compile(r"(?:^|\(|/bin/)coursekeep ([a-z][^|#)\n]*)", re.MULTILINE)
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"\n]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def text(name: str) -> str:
@@ -45,10 +47,13 @@ def all_tests() -> str:
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
-    """Yield the code blocks of a language with the page they stand on."""
+    """Yield the code blocks of a language with the page they stand on.
+
+    Python with a file name is a part of the guide's connector, which tests/system/test_walkthrough.py assembles.
+    """
     for page in DOCS:
-        for found, body in FENCE.findall(page.read_text(encoding="utf-8")):
-            if found == language:
+        for found, title, body in FENCE.findall(page.read_text(encoding="utf-8")):
+            if found == language and not (title and language == "python"):
                 yield page, body
 
 
@@ -170,6 +175,26 @@ def _isort(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
+def declarations() -> list[tuple[str, str]]:
+    """Return every name that `coursekeep.rest` exports, and the fields of each that is a declaration."""
+    found = []
+    for name in rest.__all__:
+        value = getattr(rest, name)
+        fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        found += [(name, ""), *((name, field.name) for field in fields if field.name != "_")]
+    return found
+
+
+@pytest.mark.parametrize(("name", "field"), declarations())
+def test_every_declaration_is_documented(name: str, field: str) -> None:
+    """What a connector may declare stands in the reference, each with its fields."""
+    assert len(declarations()) > 60
+    assert re.search(rf"`{name}\b", text("rest.md")), name
+    if field:
+        told = rf"`{field}`|\b{field}=|`{name}\(\""
+        assert re.search(told, text("rest.md")), f"{name}.{field}"
+
+
 def test_top_directories_are_no_packages() -> None:
     """The four top directories hold no __init__.py, which would hide the packages in them."""
     for directory in ("daemon", "plugins", "connectors", "contrib"):
@@ -209,7 +234,7 @@ def command_lines() -> list[tuple[str, str]]:
     """Return every `coursekeep ...` line that stands in a code block of a document."""
     found = []
     for page in DOCS:
-        for _, body in FENCE.findall(page.read_text(encoding="utf-8")):
+        for _, _, body in FENCE.findall(page.read_text(encoding="utf-8")):
             found += [(page.name, line.strip()) for line in COMMAND_LINE.findall(body.replace("\\\n", " "))]
     return found
 
@@ -233,6 +258,14 @@ def test_python_in_documents_runs(page: Path, body: str) -> None:
     done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, f"{page}:\n{done.stderr}"
+
+
+def test_files_in_documents_are_the_guides() -> None:
+    """Blocks with a file name stand on the page whose files are assembled and run, and nowhere else."""
+    pages = {page for page in DOCS if re.search(r"^```\w+ title=", page.read_text(encoding="utf-8"), re.MULTILINE)}
+
+    assert pages == {PAGE}
+    assert {"coursekeep_greenfield/connector.py", "settings.toml"} <= set(titled_blocks())
 
 
 def test_every_target_of_the_makefile_says_what_it_does() -> None:

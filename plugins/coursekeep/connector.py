@@ -28,7 +28,8 @@ __all__ = ["Connector", "ConnectorSettings", "HttpSettings", "SettingsModel"]
 class SettingsModel(BaseModel):
     """Base of every connector's settings. Forms, reference docs and log redaction are made from the model.
 
-    Connectors over HTTP subclass `ConnectorSettings`; this one is for those that ask nobody: a folder on a disk.
+    Connectors over HTTP subclass `ConnectorSettings`, or `HttpSettings` where there is no token; this one is for those
+    that ask nobody: a folder on a disk.
     Validators find the folder that relative paths start from as `info.context["folder"]`; there is none in tests.
     """
 
@@ -72,10 +73,7 @@ class HttpSettings(SettingsModel):
 
 
 class ConnectorSettings(HttpSettings):
-    """Settings that most connectors over HTTP have.
-
-    Subclass it, add fields with title and description, and mark secrets as `SecretStr`.
-    """
+    """Settings of a connector whose LMS takes a token. Subclass it as `HttpSettings`."""
 
     token: SecretStr = Field(title="Token", description="Access token of an account made for Coursekeep.")
 

@@ -4,6 +4,7 @@
 
     CoursekeepError
     ├── SettingsError            the settings are wrong; nothing was started
+    ├── DeclarationError         what a connector declares cannot be meant so; the plugin is not loaded
     └── ConnectorError           an LMS or its connector could not do what was asked
         ├── RetryLater           the LMS is down, overloaded or throttling: try the course again later
         ├── CredentialsNeeded    the whole integration halts until an operator acts; items stay queued
@@ -25,6 +26,7 @@ __all__ = [
     "ConnectorError",
     "CoursekeepError",
     "CredentialsNeeded",
+    "DeclarationError",
     "ForeignHost",
     "MalformedAnswer",
     "NoAccess",
@@ -46,6 +48,10 @@ class CoursekeepError(Exception):
 
 class SettingsError(CoursekeepError):
     """A setting is unknown, missing or has a value that cannot be used."""
+
+
+class DeclarationError(CoursekeepError):
+    """What a connector declares cannot be meant so. Raised while its module is imported; its author must act."""
 
 
 class ConnectorError(CoursekeepError):

@@ -34,7 +34,7 @@ from coursekeep.download import Download, Downloader
 from coursekeep.errors import MalformedAnswer, RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
 from coursekeep.governor import Governor, Turn
-from coursekeep.paging import Page, unique_items, walk
+from coursekeep.paging import Following, ListKey, Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import NO_RETRY, RetryPolicy, persist
 from coursekeep.transport import LmsTransport
@@ -193,15 +193,20 @@ class LmsClient:
             response, body = await self._get(self._exchange.redirected(response, named), named)
         return _answer(response, body, named)
 
-    def pages(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncGenerator[Page]:
+    def pages(
+        self, url: str, params: Params = (), *, key: ListKey = None, following: Following | None = None
+    ) -> AsyncGenerator[Page]:
         """Follow a list to its end, whatever the page sizes. `key` names the list where it is wrapped in an object.
+
+        `following` finds the next page, where this list has another way than `Dialect.next_page`.
 
         Raises `MalformedAnswer` where pages loop, `key` is missing, or a body is no list; `ForeignHost` where a page
         leads to another origin; else as `get`.
         """
         first = self._site.address(url, params)
         where = name_call("GET", first)
-        return walk(lambda page: self._get(page, where), self._site, self._dialect, first, where, key)
+        found = following or (lambda response, body, items: self._dialect.next_page(response, body))
+        return walk(lambda page: self._get(page, where), self._site, found, first, where, key)
 
     async def items(self, url: str, params: Params = (), *, key: str | None = None) -> AsyncIterator[Any]:
         """Yield the items of all pages, each id once (items without an `id` are all yielded)."""

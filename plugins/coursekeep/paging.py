@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from coursekeep.addresses import Site
-from coursekeep.dialect import Dialect
 from coursekeep.errors import MalformedAnswer
 
-__all__ = ["Page", "unique_items", "walk"]
+__all__ = ["Following", "ListKey", "Page", "unique_items", "walk"]
 
 #: so many pages in a row that bring nothing new are a loop; single empty pages are legal
 _BARREN = 100
@@ -32,10 +31,15 @@ class Page:
 
 #: asks for one page and returns the answer with its parsed body
 Ask = Callable[[httpx.URL], Awaitable[tuple[httpx.Response, Any]]]
+#: returns the address of the next page, absolute or relative to the answer's, from the answer, its parsed body and
+#: the items in it; None at the end
+Following = Callable[[httpx.Response, Any, Sequence[Any]], str | None]
+#: where a list lies in an object: a key, or keys from the outermost inwards; None where the answer is the list
+ListKey = str | Sequence[str] | None
 
 
 async def walk(
-    ask: Ask, site: Site, dialect: Dialect, first: httpx.URL, where: str, key: str | None
+    ask: Ask, site: Site, following: Following, first: httpx.URL, where: str, key: ListKey
 ) -> AsyncGenerator[Page]:
     """Yield the pages of a list. Links are opaque: followed as they are, after a look at their origin."""
     seen: set[str] = set()
@@ -51,27 +55,21 @@ async def walk(
             raise MalformedAnswer(f"{_BARREN} pages in a row brought nothing new", where=where)
         before = response.content
         yield Page(number=len(seen), items=items, body=body, headers=response.headers)
-        url = _next(response, body, site, dialect, where)
+        link = following(response, body, items)
+        url = site.own(site.join(response.request.url, link, where), where) if link else None
         if url is not None and str(url) in seen:
             raise MalformedAnswer(f"page {len(seen)} leads back to an earlier page", where=where)
 
 
-def _items(body: Any, key: str | None, where: str) -> list[Any]:
-    if key is not None:
-        if not isinstance(body, dict) or key not in body:
-            raise MalformedAnswer(f"the answer has no {key!r}", where=where)
-        body = body[key]
+def _items(body: Any, key: ListKey, where: str) -> list[Any]:
+    for name in (key,) if isinstance(key, str) else key or ():
+        if not isinstance(body, dict) or name not in body:
+            raise MalformedAnswer(f"the answer has no {name!r}", where=where)
+        body = body[name]
     if not isinstance(body, list):
         named = "the answer" if key is None else f"{key!r} of the answer"
         raise MalformedAnswer(f"{named} is no list", where=where)
     return body
-
-
-def _next(response: httpx.Response, body: Any, site: Site, dialect: Dialect, where: str) -> httpx.URL | None:
-    link = dialect.next_page(response, body)
-    if not link:
-        return None
-    return site.own(site.join(response.request.url, link, where), where)
 
 
 async def unique_items(pages: AsyncIterator[Page]) -> AsyncIterator[Any]:

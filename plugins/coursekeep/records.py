@@ -168,6 +168,7 @@ class GapReason(StrEnum):
     WRONG_SIZE = "wrong_size"  # the bytes received are not as many as promised
     WRONG_CONTENT = "wrong_content"  # other bytes than promised, for example a log-in page
     TOO_LARGE = "too_large"  # larger than the operator allows
+    NOT_READ = "not_read"  # the LMS has it, but the connector does not read it
     NATIVE_ONLY = "native_only"  # kept in the LMS's own export, but not read into records
     EXPORT_FAILED = "export_failed"  # the LMS's own export ended in an error
     UNEXPLAINED = "unexplained"  # the numbers do not add up, and nobody said why

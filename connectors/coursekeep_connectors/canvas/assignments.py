@@ -6,9 +6,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from coursekeep import Kind, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text, texts, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["AssignmentRef", "Assignments", "assignment_groups", "rubrics"]
 

@@ -12,9 +12,9 @@ from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["QuizAttempts"]
 

@@ -12,11 +12,11 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.files import attached
 from coursekeep_connectors.canvas.reading import Parts, Reading, Space
 from coursekeep_connectors.canvas.replies import entries_of, post_of, view_of
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["KINDS", "announcements", "discussions"]
 

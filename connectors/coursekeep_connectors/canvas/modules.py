@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, objects, pick, text, texts, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["Modules", "progress"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from coursekeep import Kind, NotFound, Record, segment
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.reading import Parts, Reading, Space
 from coursekeep_connectors.canvas.values import Json, ident, person, pick, text
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["pages"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from coursekeep import ConnectorError, CredentialsNeeded, Gap, GapReason, Kind, Record, RetryLater
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.assignments import AssignmentRef
 from coursekeep_connectors.canvas.attempts import QuizAttempts
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["new_quizzes", "quizzes"]
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.canvas.assignments import AssignmentRef
 from coursekeep_connectors.canvas.attempts import QuizAttempts
 from coursekeep_connectors.canvas.files import attached, media
 from coursekeep_connectors.canvas.reading import Parts, Reading
 from coursekeep_connectors.canvas.values import Json, ident, objects, person, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["submissions"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, MalformedAnswer, NoAccess, NotFound, Part, Record, Unavailable
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.outline import Module, Outline
 from coursekeep_connectors.moodle.reading import Parts, Reading, reason_of
 from coursekeep_connectors.moodle.values import Json, ident, moment, number, objects, person, pick, text, truth, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["assignments"]
 

@@ -9,10 +9,10 @@ from contextlib import aclosing
 from typing import Any
 
 from coursekeep import Kind, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.client import OutcomeError
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, pick, text, truth, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["competencies"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, MalformedAnswer, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.activities import activity
 from coursekeep_connectors.moodle.listed import Instances
 from coursekeep_connectors.moodle.outline import Module, Outline
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, moment, person, pick, text, truth, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["forums"]
 

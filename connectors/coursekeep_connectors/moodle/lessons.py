@@ -6,11 +6,11 @@ from contextlib import aclosing
 from functools import partial
 
 from coursekeep import Kind, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.activities import activity
 from coursekeep_connectors.moodle.outline import Module
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, moment, number, objects, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["lesson"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from coursekeep import Gap, GapReason, Kind, NoAccess, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.client import OutcomeError
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, moment, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["badges", "completion"]
 

@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from coursekeep import Gap, GapReason, Kind, Part, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.client import OutcomeError
 from coursekeep_connectors.moodle.listed import Instances
 from coursekeep_connectors.moodle.outline import Module, Outline
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, moment, number, objects, pick, text, whole
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["attempts", "quizzes"]
 

@@ -6,12 +6,12 @@ from contextlib import aclosing
 from functools import partial
 
 from coursekeep import Kind, Record
+from coursekeep.ordered import in_order
 from coursekeep_connectors.moodle.activities import activity, missing
 from coursekeep_connectors.moodle.listed import pages_of
 from coursekeep_connectors.moodle.outline import Module
 from coursekeep_connectors.moodle.reading import Parts, Reading
 from coursekeep_connectors.moodle.values import Json, ident, moment, number, objects, person, pick, text
-from coursekeep_connectors.ordered import in_order
 
 __all__ = ["workshop"]
 

@@ -13,6 +13,7 @@ from coursekeep_daemon.cli.commands import (
     conformance,
     daemon,
     integrations,
+    kit,
     notifications,
     packages,
     runs,
@@ -34,7 +35,19 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (daemon, integrations, runs, schedules, notifications, packages, users, audit, conformance, admin):
+    for module in (
+        daemon,
+        integrations,
+        runs,
+        schedules,
+        notifications,
+        packages,
+        users,
+        audit,
+        kit,
+        conformance,
+        admin,
+    ):
         module.register(app)
     return app
 

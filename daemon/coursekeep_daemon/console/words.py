@@ -144,6 +144,11 @@ GAP_REASONS: Mapping[str, Word] = {
     ),
     GapReason.NOT_FOUND: Word("Gone", "It was listed, but was gone when it was asked for.", tone="warn"),
     GapReason.NOT_OFFERED: Word("Not offered", "The LMS has no way to read it."),
+    GapReason.NOT_READ: Word(
+        "Not read",
+        "The LMS has it, but the connector does not read it.",
+        "Keep it in the LMS, or ask whoever maintains the connector.",
+    ),
     GapReason.NATIVE_ONLY: Word(
         "In the native export only",
         "It lies untouched in the LMS's own export, which is in the package, but was not read into records.",

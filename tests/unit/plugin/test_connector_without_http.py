@@ -9,6 +9,7 @@ import pytest
 from fakes.package_files import PLAIN_CARTRIDGE, make_zip
 
 from coursekeep import ConnectorSettings, NativeExport, SettingsModel
+from coursekeep.testing import collect
 from coursekeep_connectors.canvas import CanvasConnector, CanvasSettings
 from coursekeep_connectors.packages import PackagesConnector, PackagesSettings
 
@@ -40,8 +41,11 @@ def test_package_itself_can_be_opened_again_and_again(tmp_path: Path) -> None:
     async def main() -> list[bytes]:
         read: list[bytes] = []
         async with PackagesConnector(PackagesSettings(path=tmp_path)) as connector:
+            course = await connector.course("a.imscc")
+            assert course is not None
+            (native,) = (await collect(connector, course)).native
             for _ in range(2):
-                async with connector.open(NativeExport(name="a.imscc", url="package:a.imscc")) as download:
+                async with connector.open(native) as download:
                     read.append(b"".join([chunk async for chunk in download.chunks]))
         return read
 

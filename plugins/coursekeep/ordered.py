@@ -1,41 +1,40 @@
-"""Read several streams of parts at once and hand them on in order, within bounds of memory."""
+"""Read several streams at once and hand them on in order, within bounds of memory."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 __all__ = ["in_order"]
 
 T = TypeVar("T")
 
-#: items that a stream may be ahead of its reader
-_AHEAD = 64
-
 
 @dataclass(kw_only=True, slots=True)
 class _Lane(Generic[T]):
     """One stream being read ahead: batches of at most one item, empty at its end."""
 
-    queue: asyncio.Queue[tuple[T, ...]] = field(default_factory=lambda: asyncio.Queue(_AHEAD))
+    queue: asyncio.Queue[tuple[T, ...]]
     task: asyncio.Task[None] | None = None
 
 
-async def in_order(streams: Iterable[AsyncGenerator[T, None]], *, width: int) -> AsyncGenerator[T, None]:
+async def in_order(
+    streams: Iterable[AsyncGenerator[T, None]], *, width: int, ahead: int = 64
+) -> AsyncGenerator[T, None]:
     """Yield the items of all streams, the first stream's first, while up to `width` streams are being read.
 
-    A stream's error is raised in its turn. Streams are taken from the iterable only when there is room for them.
-    Breaking off cancels what is being read.
+    Each may be `ahead` items ahead of its reader. A stream's error is raised in its turn. Streams are taken from the
+    iterable only when there is room for them. Breaking off cancels what is being read.
     """
     coming = iter(streams)
     lanes: deque[_Lane[T]] = deque()
     try:
         while True:
             while len(lanes) < width and (stream := next(coming, None)) is not None:
-                lanes.append(_start(stream))
+                lanes.append(_start(stream, ahead))
             if not lanes:
                 return
             lane = lanes[0]
@@ -48,8 +47,8 @@ async def in_order(streams: Iterable[AsyncGenerator[T, None]], *, width: int) ->
         await _stop(lanes)
 
 
-def _start(stream: AsyncGenerator[T, None]) -> _Lane[T]:
-    lane: _Lane[T] = _Lane()
+def _start(stream: AsyncGenerator[T, None], ahead: int) -> _Lane[T]:
+    lane: _Lane[T] = _Lane(queue=asyncio.Queue(ahead))
     lane.task = asyncio.create_task(_fill(stream, lane.queue))
     return lane
 
