@@ -26,9 +26,9 @@ from coursekeep import (
     RetryPolicy,
     Unavailable,
 )
+from coursekeep.tally import Parts, Tally, id_of, reason_of
 from coursekeep_connectors.canvas.settings import CanvasSettings
 from coursekeep_connectors.canvas.values import Json, text
-from coursekeep_connectors.tally import Parts, Tally, id_of, reason_of
 
 __all__ = ["MOST", "Mapper", "Params", "Parts", "Reading", "Space"]
 

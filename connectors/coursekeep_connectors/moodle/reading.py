@@ -24,11 +24,11 @@ from coursekeep import (
     Record,
     Unavailable,
 )
+from coursekeep.tally import Parts, Tally, reason_of
 from coursekeep_connectors.moodle.calls import Calls
 from coursekeep_connectors.moodle.files import addresses_in, file_of, id_of_address
 from coursekeep_connectors.moodle.settings import MoodleSettings
 from coursekeep_connectors.moodle.values import Json, objects, person, text
-from coursekeep_connectors.tally import Parts, Tally, reason_of
 
 __all__ = ["Mapper", "Parts", "Reading", "reason_of"]
 

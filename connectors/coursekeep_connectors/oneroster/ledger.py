@@ -21,10 +21,10 @@ from coursekeep import (
     Record,
     Unavailable,
 )
+from coursekeep.tally import NONSENSE, Parts, Tally, reason_of, wrong_fields
 from coursekeep_connectors.oneroster.mapping import Doubts, Mapper
 from coursekeep_connectors.oneroster.roster import Item
 from coursekeep_connectors.oneroster.secrets import without_secrets
-from coursekeep_connectors.tally import NONSENSE, Parts, Tally, reason_of, wrong_fields
 
 __all__ = ["Ledger", "Parts", "reason_of"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coursekeep.connector import Connector
+from coursekeep.coverage import Coverage
 from coursekeep.errors import (
     ConnectorError,
     CredentialsNeeded,
@@ -21,7 +22,7 @@ from coursekeep.kinds import Kind
 from coursekeep.records import Gap
 from coursekeep.testing.canonical import canonical
 from coursekeep.testing.export import Export, Known
-from coursekeep.testing.grades import Area, Grade, promise
+from coursekeep.testing.grades import Area, Grade, not_applicable, promise
 from coursekeep.testing.running import asked_of, export_of, places
 from coursekeep.testing.wire import Asked, Fault, at, counted, starting_with
 
@@ -73,6 +74,17 @@ class GapPromises:
                 export_of(connector, known, starting_with(place.identity, fault))
 
     @promise(Area.GAPS, Grade.EXPECTED)
+    def test_coverage_is_true(self, connector: Connector[Any], known: Known) -> None:
+        """What the connector says of itself holds: no kind is captured, expected or a gap that it says is not."""
+        if not connector.coverage:
+            not_applicable("the connector does not say what becomes of which kind: `coverage` is empty")
+        export = export_of(connector, known)
+        complaints = [_untrue(coverage, export) for coverage in connector.coverage]
+        assert not all(complaints), " or ".join(
+            f"{said.of}: {why}" for said, why in zip(connector.coverage, complaints, strict=True)
+        )
+
+    @promise(Area.GAPS, Grade.EXPECTED)
     def test_gaps_name_what_is_missing(self, connector: Connector[Any], known: Known) -> None:
         """A kind of which records are missing has a gap of that kind, so that no list passes for complete.
 
@@ -104,6 +116,15 @@ def _spoil(connector: Connector[Any], known: Known, fault: Fault, *, lasting: bo
             raise AssertionError(f"{place.label}: {fault}: raised {error!r}, which means something else") from error
         hold_told(connector, whole, damaged, f"{place.label}: {fault}{' from here on' if lasting else ''}")
     assert hits, "no request of an export is asked again in the next one, so that nothing can be tried"
+
+
+def _untrue(coverage: Coverage, export: Export) -> str:
+    """Return what of an export belies what is said of it; nothing where it all holds."""
+    captured = {kind for kind in Kind if export.captured(kind)}
+    told = {gap.kind for gap in export.gaps} | {each.kind for each in export.expected if each.count}
+    wrong = [f"{kind} is captured" for kind in sorted(captured - set(coverage.captured))]
+    wrong += [f"{kind} is expected or a gap, though not offered" for kind in sorted(told & set(coverage.not_offered))]
+    return ", ".join(wrong)
 
 
 def hold_told(connector: Connector[Any], whole: Export, damaged: Export, where: str) -> None:

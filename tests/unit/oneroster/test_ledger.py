@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from coursekeep import ConnectorError, Gap, GapReason, Kind, NoAccess, Part, Unavailable
+from coursekeep.tally import Parts
 from coursekeep_connectors.oneroster.ledger import Ledger
-from coursekeep_connectors.tally import Parts
 
 
 def _guarded(error: ConnectorError, *, begun: bool) -> list[Part]:

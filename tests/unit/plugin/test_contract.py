@@ -13,6 +13,7 @@ from coursekeep import (
     ConnectorError,
     ConnectorSettings,
     Course,
+    Coverage,
     Expected,
     Kind,
     RawPage,
@@ -23,10 +24,20 @@ from coursekeep import (
 from coursekeep.testing import ConnectorContract, Export, collect
 
 
+def says(*captured: Kind) -> type[Good]:
+    """Make a connector that says it captures these kinds, and that the LMS has no others."""
+    rest = {kind: "no such thing" for kind in Kind if kind not in captured}
+
+    class Saying(Good):
+        coverage = (Coverage(of="Good", captured=dict.fromkeys(captured, ""), not_offered=rest),)
+
+    return Saying
+
+
 class TestGood(ConnectorContract):
     @pytest.fixture
     def connector(self) -> Good:
-        return open_for(Good)
+        return open_for(says(Kind.PEOPLE, Kind.FILES, Kind.PAGES))
 
     @pytest.fixture
     def known(self):
@@ -184,6 +195,7 @@ NO_ADDRESS = RemoteFile(group="pages", id="9", name="other.txt", url="/files/9")
         (with_part(NO_ADDRESS), "test_files_can_be_asked_for"),
         (with_part(RawPage(endpoint="a/b", number=1, body=[])), "test_raw_pages_can_be_kept"),
         (with_part(Expected(kind=Kind.PEOPLE, count=1)), "test_numbers_add_up"),
+        (says(Kind.FILES, Kind.PAGES), "test_coverage_is_true"),
         (with_part(Record(kind=Kind.PEOPLE, id="999", data={})), "test_numbers_add_up"),
         (with_part(RawPage(endpoint="a", number=1, body=SECRET)), "test_export_holds_no_secret"),
         (with_part("no part"), "test_records_are_valid"),

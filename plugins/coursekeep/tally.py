@@ -1,4 +1,7 @@
-"""What every export of a course keeps: what the LMS says there is, its raw answers in order, and what errors mean."""
+"""What every export of a course keeps: what the LMS says there is, its raw answers in order, and what errors mean.
+
+For connectors that are written by hand; `coursekeep.rest` counts by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from coursekeep import (
-    MODELS,
-    ConnectorError,
-    Expected,
-    Gap,
-    GapReason,
-    Kind,
-    MalformedAnswer,
-    NoAccess,
-    NotFound,
-    Part,
-    RawPage,
-    Record,
-    Unavailable,
-)
+from coursekeep.errors import ConnectorError, MalformedAnswer, NoAccess, NotFound, Unavailable
+from coursekeep.kinds import MODELS, Kind
+from coursekeep.records import Expected, Gap, GapReason, Part, RawPage, Record
 
 __all__ = ["NONSENSE", "Parts", "Tally", "id_of", "nonsense", "reason_of", "wrong_fields"]
 
