@@ -1,7 +1,8 @@
 """The store: the only package that knows the database.
 
 The way of a change: `store.py` (put together from one module per topic) -> `writer.py` (groups what waits) ->
-`transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `database.py`.
+`transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `sqlite.py` and
+`postgresql.py`, behind `database.py`.
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
@@ -10,9 +11,11 @@ from coursekeep_daemon.store.errors import (
     Conflict,
     NaiveDatetime,
     NoSuchRecord,
+    OutcomeUnknown,
     SchemaMismatch,
     StoreError,
     StoreLocked,
+    StoreUnavailable,
 )
 from coursekeep_daemon.store.records import (
     ApiToken,
@@ -54,6 +57,7 @@ __all__ = [
     "ItemResult",
     "NaiveDatetime",
     "NoSuchRecord",
+    "OutcomeUnknown",
     "PackageVersion",
     "Pause",
     "PauseLevel",
@@ -66,6 +70,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreUnavailable",
     "StoredTerm",
     "User",
     "UserChange",

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import command
 
 from coursekeep_daemon.store import Role, Store, schema
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.opening import open_database
 
 _MOMENT = "2026-05-20 12:00:00.000000"
 
@@ -17,7 +17,7 @@ _MOMENT = "2026-05-20 12:00:00.000000"
 def test_tokens_get_their_owners(tmp_path: Path) -> None:
     """Each name that tokens were made with becomes an account without a password, in the role that its tokens need."""
     url = f"sqlite:///{tmp_path / 'coursekeep.db'}"
-    database = Database(url)
+    database = open_database(url)
     database.create()
     tokens = [("ops", "read", _MOMENT), ("Ops", "operate", None), ("ops", "admin", None), ("metrics", "read", None)]
     with database.writer.begin() as connection:

@@ -17,8 +17,8 @@ from alembic.runtime.migration import MigrationContext
 from coursekeep import SettingsError
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import SchemaMismatch, Store, StoreError, StoreLocked, schema
-from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.opening import open_database
 
 _MOMENT = "2026-05-20 12:00:00.000000"
 _ENDED = "2026-05-20 23:59:59.999999"
@@ -88,7 +88,7 @@ def test_upgrade_is_idempotent(tmp_path: Path) -> None:
 def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
     """A database of the first release reads the same after the upgrade, and what had ended then has its day."""
     url = url_in(tmp_path)
-    database = Database(url)
+    database = open_database(url)
     database.create()
     with database.writer.begin() as connection:
         config = schema._config()
@@ -130,7 +130,7 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
     """What the migrations make is what the models say, types included."""
     Store.upgrade(url_in(tmp_path))
-    database = Database(url_in(tmp_path))
+    database = open_database(url_in(tmp_path))
     with database.writer.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, METADATA)
@@ -142,7 +142,7 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
 def test_indices_agree(tmp_path: Path) -> None:
     """Conditions of partial indices, which Alembic does not compare, agree as well."""
     Store.upgrade(url_in(tmp_path / "."))
-    made = Database(f"sqlite:///{tmp_path / 'models.db'}")
+    made = open_database(f"sqlite:///{tmp_path / 'models.db'}")
     made.create()
     with made.writer.begin() as connection:
         METADATA.create_all(connection)
@@ -233,7 +233,7 @@ def test_locked_upgrade(tmp_path: Path) -> None:
     Store.upgrade(url_in(tmp_path))
     other = sqlite3.connect(tmp_path / "coursekeep.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    database = Database(url_in(tmp_path), lock_timeout=0.05)
+    database = open_database(url_in(tmp_path), lock_timeout=0.05)
     with pytest.raises(StoreLocked):
         schema.upgrade(database)
     other.close()
@@ -244,8 +244,11 @@ def test_locked_upgrade(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("mysql://host/db", "'mysql' is not supported"),
-        ("postgresql://host/db", "later release"),
-        ("postgresql+psycopg://host/db", "later release"),
+        ("postgresql://host/", "must name a database"),
+        ("postgresql://host:5432/db?password=s3cret", "holds a password"),
+        ("postgresql://ann:s3cret@host/db", "holds a password"),
+        ("postgresql+asyncpg://host/db", "not supported"),
+        ("postgresql//ann:s3cret@host", "not a database address"),
         ("sqlite+aiosqlite:///x.db", "not supported"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
@@ -258,4 +261,7 @@ def test_bad_address(url: str, message: str) -> None:
     """An address that cannot be used is a mistake in the settings, with what to write instead."""
     with pytest.raises(SettingsError, match=message) as caught:
         Store(url)
-    assert "sqlite:///" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert (
+        "sqlite:///" in str(caught.value) or "postgresql://" in str(caught.value) or "password = {" in str(caught.value)
+    )

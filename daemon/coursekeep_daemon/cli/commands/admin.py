@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
@@ -105,12 +104,13 @@ def token_revoke(
 
 def db_upgrade(call: Call) -> None:
     """Bring the database to this release, making it where there is none. Harmless where nothing is due."""
+    from coursekeep_daemon.secrets import without_credentials
+    from coursekeep_daemon.settings import store_password
     from coursekeep_daemon.store import Store
 
-    url = call.settings.store.url
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    url = without_credentials(call.settings.store.url)
     with told_as_cli_errors():
-        came_from = Store.upgrade(url)
+        came_from = Store.upgrade(call.settings.store.url, password=store_password(call.settings), folder=True)
     if call.as_json:
         call.print.data({"url": url, "from": came_from})
     elif came_from is None:
@@ -138,10 +138,11 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
+    from coursekeep_daemon.settings import store_password
     from coursekeep_daemon.store import Store
 
     async def run() -> T:
-        store = Store(call.settings.store.url)
+        store = Store(call.settings.store.url, password=store_password(call.settings))
         await store.start()
         try:
             return await work(store)
