@@ -17,6 +17,7 @@ from coursekeep_daemon.store.errors import (
     StoreLocked,
     StoreUnavailable,
 )
+from coursekeep_daemon.store.moving import MovedTable, move_store
 from coursekeep_daemon.store.records import (
     ApiToken,
     AuditEvent,
@@ -55,6 +56,7 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
     "OutcomeUnknown",
@@ -74,4 +76,5 @@ __all__ = [
     "StoredTerm",
     "User",
     "UserChange",
+    "move_store",
 ]

@@ -56,11 +56,11 @@ ON CONFLICT (writer) DO UPDATE SET mark = excluded.mark, at = excluded.at
 """
 _PRUNE: Final = "DELETE FROM store_writer WHERE at < now() - INTERVAL '1 day'"
 
-#: what a session must not take from the server's configuration, in the order of `_set`
+#: what a session must not take from the server's configuration
 _SESSION: Final = """
 SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false),
        set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false),
-       set_config('default_transaction_isolation', %s, false), set_config('application_name', 'coursekeep', false),
+       set_config('application_name', 'coursekeep', false),
        set_config('idle_in_transaction_session_timeout', '60s', false),
        set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '4', false),
@@ -88,9 +88,9 @@ class PostgresDatabase(Database):
         self._marks = itertools.count(1)
         # a statement sees what was committed before it, not before its transaction: so what waited for the lock judges
         # by what is there once it has it
-        self.writer = self._engine(connections=1, read_only="off", isolation="read committed")
+        self.writer = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
         event.listen(self.writer, "begin", self._begin)
-        self.reader = self._engine(connections=READERS, read_only="on", isolation="repeatable read")
+        self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
 
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
@@ -144,18 +144,15 @@ class PostgresDatabase(Database):
         if len(rows) < _WORTH_COPYING:
             super().insert_new(connection, table, rows)
             return
-        names = list(rows[0])
-        columns = ", ".join(f'"{name}"' for name in names)
+        columns = ", ".join(f'"{name}"' for name in rows[0])
         staged = f"staged_{table.name}"
-        connection.exec_driver_sql(
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} (place BIGINT, LIKE {table.name}) ON COMMIT DELETE ROWS"
+        make = (
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {0} ON COMMIT DELETE ROWS AS SELECT 0::BIGINT AS place, {1} FROM {2}"
         )
-        for needed in ("id",):
-            connection.exec_driver_sql(f"ALTER TABLE {staged} ALTER {needed} DROP NOT NULL")
+        take = "INSERT INTO {2} ({1}) SELECT {1} FROM {0} ORDER BY place ON CONFLICT DO NOTHING"
+        connection.exec_driver_sql(f"{make.format(staged, columns)} {table.name} WITH NO DATA")
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} ORDER BY place ON CONFLICT DO NOTHING"  # noqa: S608
-        )
+        connection.exec_driver_sql(take.format(staged, columns, table.name))
 
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether the server had closed a connection before it was used, as it does when it is restarted."""
@@ -210,6 +207,7 @@ class PostgresDatabase(Database):
                 self._url,
                 poolclass=QueuePool,
                 pool_size=connections,
+                isolation_level=isolation,
                 max_overflow=0,
                 connect_args={key: value for key, value in arguments.items() if key not in self._url.query},
             )
@@ -218,15 +216,16 @@ class PostgresDatabase(Database):
                 "`url` in [store] names a PostgreSQL database, and its driver is not installed: "
                 "pip install 'coursekeep[postgresql]'"
             ) from error
-        event.listen(engine, "connect", self._prepare(read_only, isolation))
+        # before all else: SQLAlchemy looks at the server's version in a way that a strange encoding makes it fail
+        event.listen(engine, "connect", self._prepare(read_only), insert=True)
         return engine
 
-    def _prepare(self, read_only: str, isolation: str) -> Callable[[Any, object], None]:
+    def _prepare(self, read_only: str) -> Callable[[Any, object], None]:
         def prepare(connection: Any, record: object) -> None:
             try:
                 self._check_server(connection)
                 connection.autocommit = True  # what is set in a transaction ends with it
-                connection.execute(_SESSION, (self._lock_timeout, read_only, isolation))
+                connection.execute(_SESSION, (self._lock_timeout, read_only))
                 if self._exclusive and read_only == "off":
                     self._take_daemon_lock(connection)
                 connection.autocommit = False

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     database = typer.Typer(help="The daemon's database.", no_args_is_help=True)
     app.add_typer(database, name="db")
     command(database, "upgrade", local=True)(db_upgrade)
+    command(database, "migrate-store", local=True)(db_migrate_store)
     config = typer.Typer(help="The settings.", no_args_is_help=True)
     app.add_typer(config, name="config")
     command(config, "show", local=True)(config_show)
@@ -117,6 +118,33 @@ def db_upgrade(call: Call) -> None:
         call.print.say(f"{url}: nothing to do")
     else:
         call.print.say(f"{url}: upgraded (was: {came_from})")
+
+
+def db_migrate_store(
+    call: Call,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Empty database: postgresql://user@host/database.")],
+) -> None:
+    """Copy the database from SQLite into an empty PostgreSQL database, and compare both. Stop the daemon first."""
+    from datetime import UTC, datetime
+
+    from coursekeep_daemon.lock import DataDirLock
+    from coursekeep_daemon.settings import store_password
+    from coursekeep_daemon.store import move_store
+
+    source = call.settings.store.url
+    lock = DataDirLock(call.settings.daemon.data_dir, lambda: datetime.now(UTC))
+    with told_as_cli_errors():
+        lock.acquire()
+        try:
+            moved = move_store(source, to, password=store_password(call.settings))
+        finally:
+            lock.release()
+    if call.as_json:
+        tables = [{"table": one.name, "rows": one.rows, "sha256": one.digest} for one in moved]
+        call.print.data({"from": source, "to": to, "tables": tables})
+        return
+    call.print.table(("table", "rows", "sha256"), [(one.name, one.rows, one.digest[:16]) for one in moved])
+    call.print.say(f"{source} is as it was. Set `url` in [store] to {to!r}, then start the daemon.")
 
 
 def config_show(call: Call) -> None:
