@@ -34,6 +34,8 @@ OLDEST: Final = 16
 _WRITING: Final = 0x636F757273650001
 _DAEMON: Final = 0x636F757273650002
 
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
 #: seconds for a server to take a connection
 _CONNECT_TIMEOUT: Final = 10
 #: rows from which on a COPY is worth its three statements
@@ -250,12 +252,15 @@ class PostgresDatabase(Database):
             )
 
     def _take_daemon_lock(self, connection: Any) -> None:
-        (taken,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (_DAEMON,)).fetchone()
-        if not taken:
+        try:  # waits a little: the server needs a moment to notice that a killed daemon is gone
+            connection.execute("SELECT pg_advisory_lock(%s)", (_DAEMON,))
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
             raise StoreLocked(
                 f"Another daemon works on {self.name}: stop it first, or give this one a database of its own. After a "
                 "cut of the network the server notices within a minute that the old connection is gone."
-            )
+            ) from error
 
     def _begin(self, connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":

@@ -20,3 +20,15 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     url = databases.migrated()
     yield House(url)
     databases.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database, on either kind, that has no schema yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'coursekeep.db'}"
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    url = databases.empty()
+    yield url
+    databases.drop(url)

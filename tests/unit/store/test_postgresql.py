@@ -185,7 +185,7 @@ def test_one_daemon_writes_to_a_database(pg_house: House) -> None:
     async def main() -> None:
         async with pg_house.open(exclusive=True) as daemon:
             with pytest.raises(StoreLocked, match="Another daemon works"):
-                async with pg_house.open(exclusive=True):
+                async with pg_house.open(exclusive=True, lock_timeout=0.1):
                     pass
             async with pg_house.open() as command:
                 await command.audit("x", "command", "", "")
@@ -200,7 +200,7 @@ def test_a_daemon_that_was_replaced_cannot_write(own_server: PostgresServer, own
     """Who lost its connection, and finds another daemon at work, writes nothing more; it can read."""
 
     async def main() -> None:
-        async with own_house.open(exclusive=True) as first:
+        async with own_house.open(exclusive=True, lock_timeout=0.5) as first:
             await first.audit("x", "first", "", "")
             with own_server.connect() as connection:
                 connection.execute(
