@@ -148,11 +148,10 @@ class PostgresDatabase(Database):
             return
         columns = ", ".join(f'"{name}"' for name in rows[0])
         staged = f"staged_{table.name}"
-        make = (
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {0} ON COMMIT DELETE ROWS AS SELECT 0::BIGINT AS place, {1} FROM {2}"
-        )
+        make = "CREATE TEMPORARY TABLE IF NOT EXISTS {0} ON COMMIT DELETE ROWS AS {1} WITH NO DATA"
+        like = "SELECT 0::BIGINT AS place, {0} FROM {1}"
         take = "INSERT INTO {2} ({1}) SELECT {1} FROM {0} ORDER BY place ON CONFLICT DO NOTHING"
-        connection.exec_driver_sql(f"{make.format(staged, columns)} {table.name} WITH NO DATA")
+        connection.exec_driver_sql(make.format(staged, like.format(columns, table.name)))
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
         connection.exec_driver_sql(take.format(staged, columns, table.name))
 
