@@ -209,6 +209,7 @@ class PostgresDatabase(Database):
                 poolclass=QueuePool,
                 pool_size=connections,
                 isolation_level=isolation,
+                hide_parameters=True,  # in tracebacks
                 max_overflow=0,
                 connect_args={key: value for key, value in arguments.items() if key not in self._url.query},
             )

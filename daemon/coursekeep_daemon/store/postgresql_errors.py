@@ -21,7 +21,7 @@ _FORBIDDEN: Final = frozenset({"42501", "28000", "28P01"})
 
 #: what a server says while it refuses a connection, for which drivers are given no code; English where it is set so
 _REFUSALS: Final = (
-    ("too many", "Raise `max_connections` of the server, or stop what else uses it: a daemon takes six."),
+    ("too many", "Raise `max_connections` of the server, or stop what else uses it: a daemon takes five."),
     ("remaining connection slots", "Raise `max_connections` of the server, or stop what else uses it."),
     (
         "does not exist",
@@ -36,7 +36,8 @@ _REFUSALS: Final = (
 def meaning(error: Any, *, lost: bool = False) -> StoreError:
     """Give the `StoreError` that says what to do about an error of the driver; `lost` where the connection is gone."""
     code = getattr(error, "sqlstate", None) or ""
-    said = " ".join(str(error).split())
+    # of what a server says, the first part only: what follows may hold whole rows
+    said = " ".join(((code and error.diag.message_primary) or str(error)).split())
     if code in _LOCKED:
         return StoreLocked(f"The database is held by another session ({said}): try again later.")
     if code in _FULL:

@@ -455,6 +455,25 @@ def test_passwords_come_from_outside_of_the_address(
     assert Store.upgrade(url) is None
 
 
+def test_a_role_without_rights_is_enough(own_server: PostgresServer) -> None:
+    """Who owns the database, and nothing else on the server, can make the tables, work, and move a store there."""
+    with own_server.connect() as connection:
+        connection.execute("CREATE ROLE plain LOGIN")
+        connection.execute("CREATE DATABASE plain OWNER plain")
+    house = House(own_server.url("plain", user="plain"))
+
+    async def test(store: Store) -> None:
+        run = await new_run(store)
+        assert await store.add_items(run.id, plans(200)) == 200
+        assert await store.size()
+        assert (await store.version())[0] == "postgresql"
+        with store._database.writer.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+
+    assert Store.make(house.url)
+    house.run(test, exclusive=True)
+
+
 def test_other_tables_are_left_alone(databases: Databases) -> None:
     """A database with tables of something else is not taken for a new one."""
     url = databases.empty()
