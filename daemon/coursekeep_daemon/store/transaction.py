@@ -105,7 +105,8 @@ class Transaction:
     def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run one statement for many rows, by the driver's executemany; for none, do nothing."""
         if rows:
-            self.connection.execute(statement, rows)
+            # one by itself: psycopg's executemany makes more trips to the server than its execute
+            self.connection.execute(statement, rows if len(rows) > 1 else rows[0])
 
     def tell(
         self, kind: str, data: Mapping[str, Any], *, run_id: int | None = None, item_id: int | None = None
