@@ -62,15 +62,15 @@ class _Reading:
         return MovedTable(name=self._table.name, rows=self.rows, digest=self._digest.hexdigest())
 
 
-def move_store(source: str, target: str, *, password: str | None = None) -> list[MovedTable]:
+def move_store(source: str, target: str, *, password: str | None = None, lock_timeout: float = 5.0) -> list[MovedTable]:
     """Copy a store from a SQLite file into an empty PostgreSQL database, and return what was copied.
 
     One transaction: until it is committed, the new database has no rows. The source is only read, and kept from being
     written meanwhile; see to it that no daemon runs. Raises `SettingsError` for addresses of other kinds, `Conflict`
     for a target with data, `StoreError` where something fails or what was written does not read the same.
     """
-    old = open_database(source)
-    new = open_database(target, password=password, exclusive=True)
+    old = open_database(source, lock_timeout=lock_timeout)
+    new = open_database(target, password=password, lock_timeout=lock_timeout, exclusive=True)
     try:
         if not isinstance(old, SqliteDatabase) or not isinstance(new, PostgresDatabase):
             raise SettingsError("A store is moved from sqlite:///path to postgresql://user@host/database only.")

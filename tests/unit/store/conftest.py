@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.postgres_server import Databases
+from fakes.postgres_server import Databases, PostgresServer
 from fakes.store_house import House, sqlite_house
 
 
@@ -32,3 +32,31 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = databases.empty()
     yield url
     databases.drop(url)
+
+
+@pytest.fixture
+def pg_house(databases: Databases) -> Iterator[House]:
+    """A house on PostgreSQL."""
+    url = databases.migrated()
+    yield House(url)
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that a test may stop and kill."""
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def own_databases(own_server: PostgresServer) -> Databases:
+    """Databases on that server."""
+    return Databases(own_server.url("postgres"))
+
+
+@pytest.fixture
+def own_house(own_databases: Databases) -> House:
+    """A house on a server that a test may stop and kill."""
+    return House(own_databases.migrated())

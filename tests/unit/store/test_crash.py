@@ -53,7 +53,7 @@ def work_until_killed(house: House, heard: Heard, lines: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("house", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["house"])
 def test_killed(house: House, seed: int) -> None:
     """Every acknowledged change is in the reopened store, and counters, items, packages and events agree."""
     heard = Heard()

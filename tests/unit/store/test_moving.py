@@ -154,14 +154,14 @@ def test_a_store_at_work_is_not_moved(full: House, empty: str) -> None:
     other = sqlite3.connect(full.url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreLocked):
-        move_store(full.url, empty)
+        move_store(full.url, empty, lock_timeout=0.1)
     other.execute("ROLLBACK")
     other.close()
 
     async def beside() -> None:
         async with Store(empty, exclusive=True):
             with pytest.raises(StoreLocked, match="Another daemon"):
-                await asyncio.to_thread(move_store, full.url, empty)
+                await asyncio.to_thread(move_store, full.url, empty, lock_timeout=0.1)
 
     asyncio.run(beside())
     assert not any(contents(empty).values())
