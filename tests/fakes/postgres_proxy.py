@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import tempfile
 import threading
@@ -37,6 +38,7 @@ class LossyProxy:
         """Take no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        shutil.rmtree(self.folder)
 
     def _accept(self) -> None:
         while True:

@@ -52,19 +52,31 @@ class PostgresServer:
 
     def __init__(self, *, programs: Path | None = None, **options: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ckpg"))  # short: the path of a socket has 107 letters at most
-        self._programs = programs or binaries()
         self._options = _OPTIONS | options
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._user = _NOBODY if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self.folder, self._user, self._user)
+        self._programs = self._usable(programs or binaries())
         initdb = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "--no-sync"]
         made = subprocess.run(
             [*initdb, "--encoding=UTF8", "--locale=C.UTF-8"], user=self._user, capture_output=True, check=False
         )
         assert made.returncode == 0, made.stderr.decode()
         self.start()
+
+    def _usable(self, programs: Path) -> Path:
+        """Return the programs, or a copy of them where they lie in a folder that only root may enter."""
+        try:
+            subprocess.run([programs / "postgres", "--version"], user=self._user, capture_output=True, check=True)
+        except PermissionError:
+            package, copy = programs.parents[1], self.folder / "install"
+            # the libraries lie beside the package, where the programs look for them
+            for folder in (package, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(folder, copy / folder.name, ignore=shutil.ignore_patterns("include"))
+            return copy / programs.relative_to(package.parent)
+        return programs
 
     def url(self, database: str, user: str = "postgres") -> str:
         """Return the address of a database as the settings have it."""

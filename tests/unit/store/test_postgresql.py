@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from fakes.postgres_server import Databases, PostgresServer
 from fakes.store_house import House, new_run, note, noted, plans
 from psycopg import sql
 from sqlalchemy import event, select
 
+from coursekeep import SettingsError
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import (
     ItemPlan,
@@ -207,6 +210,13 @@ def test_a_role_without_rights_is_enough(own_server: PostgresServer) -> None:
 
     assert Store.make(house.url)
     house.run(test, exclusive=True)
+
+
+def test_a_driver_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, an address of PostgreSQL is refused with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=r"pip install 'coursekeep\[postgresql\]'"):
+        Store("postgresql://ann@db/coursekeep")
 
 
 def test_other_tables_are_left_alone(databases: Databases) -> None:
