@@ -92,6 +92,7 @@ class PostgresDatabase(Database):
         # by what is there once it has it
         self.writer = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
         event.listen(self.writer, "begin", self._begin)
+        event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
 
     def insert(self, table: Table) -> postgresql.Insert:
@@ -275,6 +276,13 @@ class PostgresDatabase(Database):
     def _plain(engine: Engine) -> Connection:
         """Open a connection without transactions."""
         return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _refuse_broken(connection: Connection) -> None:
+    """Raise `StoreError` where a statement has failed: to a COMMIT after it the server rolls back without an error."""
+    driver: Any = connection.connection.driver_connection
+    if driver.info.transaction_status.name == "INERROR":
+        raise StoreError("A statement of this transaction has failed: nothing of it was stored.")
 
 
 def _checked(url: URL) -> URL:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from fakes.postgres_proxy import LossyProxy
 from fakes.postgres_server import PostgresServer
 from fakes.store_house import START, House, completed, new_run, note, noted, plans
 from sqlalchemy import event, select
+from sqlalchemy.exc import DBAPIError
 
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import (
@@ -259,5 +262,24 @@ def test_a_refused_change_is_no_trouble_of_the_server(pg_house: House) -> None:
         )
         assert [type(each) for each in outcomes] == [type(None), Conflict]
         assert await noted(store) == ["a"]
+
+    pg_house.run(test)
+
+
+def test_a_failure_that_nobody_minded_is_no_success(pg_house: House) -> None:
+    """A COMMIT after a statement that failed, which the server answers without an error, is not taken for one."""
+
+    async def test(store: Store) -> None:
+        def careless(tx: Transaction, words: Sequence[str]) -> list[None]:
+            for word in words:
+                note(tx, word)
+            with suppress(DBAPIError):
+                tx.connection.exec_driver_sql("SELECT 1/0")
+            return [None for _ in words]
+
+        with pytest.raises(StoreError, match="nothing of it was stored"):
+            await store._writer.submit(careless, "a")
+        await store.audit("x", "b", "", "")
+        assert await noted(store) == ["b"]
 
     pg_house.run(test)
