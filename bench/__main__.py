@@ -14,6 +14,7 @@ from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
 from bench.packages import measure_packages
 from bench.pause import measure_pause
+from bench.postgresql import measure_postgresql
 from bench.store import measure_store
 from bench.streams import measure_streams
 from bench.table import Measurement, show
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "http": measure_requests,
     "download": measure_downloads,
     "store": measure_store,
+    "postgresql": measure_postgresql,
     "memory": measure_memory,
     "campus": measure_campus,
     "api": measure_api,

@@ -25,7 +25,18 @@ from coursekeep_daemon.store.items import items_scope
 from coursekeep_daemon.store.models import EventRow, ItemRow, RunCountRow
 from coursekeep_daemon.store.rows import make_cursor
 
-__all__ = ["fill", "make_run", "measure_lists", "measure_store", "measure_writer"]
+__all__ = [
+    "CALLERS",
+    "PAGE",
+    "REASON",
+    "fill",
+    "list_pages",
+    "make_run",
+    "measure_lists",
+    "measure_store",
+    "measure_writer",
+    "through_writer",
+]
 
 CALLERS = 32
 PAGE = 100
@@ -55,7 +66,7 @@ def measure_writer(writer_changes: int = 64_000, session_changes: int = 1_600) -
     the same tables with the same durability (WAL, an fsync for every commit).
     """
     with tempfile.TemporaryDirectory() as folder:
-        writer = asyncio.run(_through_writer(f"sqlite:///{folder}/writer.db", writer_changes))
+        writer = asyncio.run(through_writer(f"sqlite:///{folder}/writer.db", writer_changes))
         sessions = asyncio.run(_through_sessions(f"sqlite:///{folder}/session.db", session_changes))
     return Measurement(
         what=f"status changes through the writer, {CALLERS} callers",
@@ -72,7 +83,7 @@ def measure_lists(rows: int = 10_000_000, pages: int = 50) -> list[Measurement]:
         path = Path(folder) / "listing.db"
         run_id = asyncio.run(make_run(f"sqlite:///{path}"))
         fill(path, run_id, rows)
-        times = asyncio.run(_list(f"sqlite:///{path}", run_id, rows, pages))
+        times = asyncio.run(list_pages(f"sqlite:///{path}", run_id, rows, pages))
     return [
         Measurement(
             what=f"listing {PAGE} of {rows:,} items, {name}: last page",
@@ -97,7 +108,7 @@ async def make_run(url: str) -> int:
     return run.id
 
 
-async def _through_writer(url: str, changes: int) -> Rate:
+async def through_writer(url: str, changes: int) -> Rate:
     ids = iter(await _claimed(url, changes))
     async with Store(url) as store:
 
@@ -186,7 +197,7 @@ def fill(path: Path, run_id: int, rows: int) -> None:
     connection.close()
 
 
-async def _list(url: str, run_id: int, rows: int, pages: int) -> dict[str, tuple[float, float]]:
+async def list_pages(url: str, run_id: int, rows: int, pages: int) -> dict[str, tuple[float, float]]:
     """Give the seconds that the first and the last page take, by what is listed."""
     times = {}
     async with Store(url) as store:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
+from fakes.postgres_server import Databases, PostgresServer
 
 #: seconds; a machine that is busy with other things is slow, not wrong
 SLOW_TIMEOUT = 1200
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Databases on a PostgreSQL server that starts when the first test asks, or on that of COURSEKEEP_TEST_POSTGRES."""
+    elsewhere = os.environ.get("COURSEKEEP_TEST_POSTGRES")
+    server = None if elsewhere else PostgresServer()
+    made = Databases(elsewhere or server.url("postgres"))  # type: ignore[union-attr]  # one of them is there
+    yield made
+    if server is None:
+        made.close()
+    else:
+        server.remove()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

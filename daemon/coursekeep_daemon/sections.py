@@ -87,9 +87,27 @@ class StoreSettings(_Section):
 
     url: str = Field(
         "sqlite:///coursekeep.db",
-        pattern=r"^sqlite:///",
-        description="Database; a relative path starts from daemon.data_dir.",
+        description="Database: sqlite:///path, relative to daemon.data_dir, or postgresql://user@host/database.",
     )
+    password: dict[str, str] | str | None = Field(
+        None, repr=False, description="Password at a PostgreSQL server; unset leaves it to PostgreSQL's password file."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("an address such as sqlite:///coursekeep.db or postgresql://user@host/database is needed")
+        if re.search(r"^postgresql://[^/@]*:[^/@]*@|[?&](ssl)?password=", value):
+            raise ValueError('an address is shown in many places: write the password as password = { env = "NAME" }')
+        return value
+
+    @field_validator("password")
+    @classmethod
+    def _reference(cls, value: object) -> object:
+        if isinstance(value, dict) and not is_reference(value):
+            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
+        return value
 
 
 class ArchiveSettings(_Section):

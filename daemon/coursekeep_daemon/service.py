@@ -8,7 +8,6 @@ import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ParamSpec, Self
 
 import structlog
@@ -42,7 +41,8 @@ from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.schedule_calls import ScheduleCalls
 from coursekeep_daemon.scheduled import ScheduledRuns
-from coursekeep_daemon.settings import Settings, oidc_secret
+from coursekeep_daemon.secrets import without_credentials
+from coursekeep_daemon.settings import Settings, oidc_secret, store_password
 from coursekeep_daemon.store import Run, Store
 from coursekeep_daemon.system import SystemView
 
@@ -58,16 +58,6 @@ _HOOKS_AT_STOP = 0.1
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _make_store(url: str) -> bool:
-    """Make the database where there is none yet, and tell whether."""
-    path = Path(url.removeprefix("sqlite:///"))
-    if path.exists():
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Store.upgrade(url)
-    return True
 
 
 class Service(ScheduleCalls):
@@ -110,6 +100,7 @@ class Service(ScheduleCalls):
             self._read_schedules()
             self._targets = await open_targets(self.settings, stack)
             self._oidc_secret = oidc_secret(self.settings)
+            self._store_password = store_password(self.settings)
             await self._start_store(stack)
             await self._start_archive()
             await self._start_integrations(stack)
@@ -148,10 +139,10 @@ class Service(ScheduleCalls):
 
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
-        url = self.settings.store.url
-        if await asyncio.to_thread(_make_store, url):
-            log.info("store_created", url=url)
-        self.store = Store(url, clock=self.clock)
+        url, password = self.settings.store.url, self._store_password
+        if await asyncio.to_thread(Store.make, url, password=password):
+            log.info("store_created", url=without_credentials(url))
+        self.store = Store(url, password=password, clock=self.clock, exclusive=True)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)

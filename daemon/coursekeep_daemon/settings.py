@@ -53,6 +53,7 @@ __all__ = [
     "is_loopback",
     "load_settings",
     "oidc_secret",
+    "store_password",
 ]
 
 
@@ -157,6 +158,13 @@ def oidc_secret(settings: Settings) -> str | None:
     return None if found is None else str(found)
 
 
+def store_password(settings: Settings) -> str | None:
+    """Return the password that `[store]` refers to. Raises `SettingsError` where it is not there."""
+    kept = {"password": settings.store.password}
+    found = resolve_secrets(kept, ("store",), settings.origin)["password"]
+    return None if found is None else str(found)
+
+
 def _usual_file() -> Path | None:
     if named := os.environ.get(f"{ENV_PREFIX}SETTINGS"):
         return Path(named)
@@ -208,12 +216,14 @@ def _check_references(settings: Settings, origin: Origin) -> None:
 def _anchored(settings: Settings, folder: Path) -> Settings:
     """Make relative paths absolute, so that the working directory of a command does not matter."""
     data_dir = folder / settings.daemon.data_dir
-    database = data_dir / settings.store.url.removeprefix("sqlite:///")
+    database = settings.store.url
+    if database.startswith("sqlite:///"):
+        database = f"sqlite:///{data_dir / database.removeprefix('sqlite:///')}"
     archive = folder / unquote(settings.archive.url.removeprefix("file://"))
     return settings.model_copy(
         update={
             "daemon": settings.daemon.model_copy(update={"data_dir": data_dir}),
-            "store": settings.store.model_copy(update={"url": f"sqlite:///{database}"}),
+            "store": settings.store.model_copy(update={"url": database}),
             "archive": settings.archive.model_copy(update={"url": f"file://{quote(str(archive.resolve()))}"}),
         }
     )

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import platform
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from coursekeep_daemon.expiry import CredentialsEnd, Expiry
@@ -137,7 +135,6 @@ class SystemView:
         self._daemon = daemon
         self._in_flight = in_flight
         self._started_at = daemon.clock()
-        self._libraries = _versions()
         self._asked: asyncio.Task[tuple[int, int]] | None = None
 
     async def __call__(self) -> System:
@@ -148,7 +145,7 @@ class SystemView:
             version=daemon.version,
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.release()}, {platform.machine()}",
-            libraries=self._libraries,
+            libraries=_versions(await daemon.store.version()),
             started_at=self._started_at,
             uptime=daemon.clock() - self._started_at,
             ready=ready,
@@ -190,7 +187,7 @@ class SystemView:
 
     async def _database(self) -> DatabaseState:
         address = self._daemon.settings.store.url
-        size = await asyncio.to_thread(_size, Path(address.removeprefix("sqlite:///")))
+        size = await self._daemon.store.size()
         return DatabaseState(
             address=without_credentials(address), size=size, revision=await self._daemon.store.revision()
         )
@@ -213,23 +210,11 @@ class SystemView:
         ]
 
 
-def _versions() -> dict[str, str]:
-    found = {"sqlite": sqlite3.sqlite_version}
+def _versions(database: tuple[str, str]) -> dict[str, str]:
+    found = dict([database])
     for name in _LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return dict(sorted(found.items()))
-
-
-def _size(database: Path) -> int | None:
-    """Return the bytes of a database and of its write-ahead log, which is not always there."""
-    try:
-        size = database.stat().st_size
-    except OSError:
-        return None
-    try:
-        return size + database.with_name(f"{database.name}-wal").stat().st_size
-    except OSError:
-        return size

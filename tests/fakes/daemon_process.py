@@ -118,6 +118,8 @@ class DaemonProcess:
     extra: Mapping[str, str] = field(default_factory=dict)
     #: further environment variables of daemon and commands
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: address of the store; a file below `home` where empty
+    store_url: str = ""
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     url: str = ""
@@ -139,7 +141,7 @@ class DaemonProcess:
         self.home.mkdir(parents=True, exist_ok=True)
         sections = {
             "daemon": f'host = "127.0.0.1"\nport = 0\ndata_dir = "{self.home}/data"\nlog_format = "json"',
-            "store": f'url = "sqlite:///{self.home}/data/coursekeep.db"',
+            "store": f'url = "{self.store_address}"',
             "archive": f'url = "file://{self.archive}"\norganization = "Example University"',
             "engine": "",
             "integrations.main": (
@@ -149,6 +151,10 @@ class DaemonProcess:
         names = [*sections, *(name for name in self.extra if name not in sections)]
         text = "\n\n".join(f"[{name}]\n{sections.get(name, '')}\n{self.extra.get(name, '')}" for name in names)
         self.settings.write_text(text, encoding="utf-8")
+
+    @property
+    def store_address(self) -> str:
+        return self.store_url or f"sqlite:///{self.home}/data/coursekeep.db"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -186,7 +192,7 @@ class DaemonProcess:
 
     async def _first_token(self) -> str:
         """Make the database and a token in this process: commands of their own would each take a second or more."""
-        url = f"sqlite:///{self.home}/data/coursekeep.db"
+        url = self.store_address
         (self.home / "data").mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(Store.upgrade, url)
         store = Store(url)

@@ -10,8 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import insert
+
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store import Item, ItemPlan, ItemResult, PackageVersion, Run, Schedule, Store
+from coursekeep_daemon.store.models import audit_event
+from coursekeep_daemon.store.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -138,3 +142,14 @@ def schedule(name: str = "ended", **more: Any) -> Schedule:
         "created_at": START,
     }
     return Schedule(**{**values, **more})
+
+
+async def noted(store: Store) -> list[str]:
+    """Give what `note` has written, oldest first."""
+    return [each.action for each in reversed((await store.audit_events(limit=1000)).items)]
+
+
+def note(tx: Transaction, word: str) -> None:
+    """Write something small within a transaction."""
+    row = {"at": tx.now, "who": "x", "action": word, "target": "", "result": "", "detail": {}}
+    tx.execute(insert(audit_event), row)

@@ -1,7 +1,8 @@
 """The store: the only package that knows the database.
 
 The way of a change: `store.py` (put together from one module per topic) -> `writer.py` (groups what waits) ->
-`transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `database.py`.
+`transaction.py` -> `models.py`. Reads go through `reader.py`. What differs between databases is in `sqlite.py` and
+`postgresql.py`, behind `database.py`.
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
@@ -10,10 +11,13 @@ from coursekeep_daemon.store.errors import (
     Conflict,
     NaiveDatetime,
     NoSuchRecord,
+    OutcomeUnknown,
     SchemaMismatch,
     StoreError,
     StoreLocked,
+    StoreUnavailable,
 )
+from coursekeep_daemon.store.moving import MovedTable, move_store
 from coursekeep_daemon.store.records import (
     ApiToken,
     AuditEvent,
@@ -52,8 +56,10 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
+    "OutcomeUnknown",
     "PackageVersion",
     "Pause",
     "PauseLevel",
@@ -66,7 +72,9 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreUnavailable",
     "StoredTerm",
     "User",
     "UserChange",
+    "move_store",
 ]

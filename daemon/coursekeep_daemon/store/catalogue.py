@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
-from sqlalchemy.dialects import sqlite
 
 from coursekeep import Course
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.database import Database, Insert
 from coursekeep_daemon.store.errors import NoSuchRecord
 from coursekeep_daemon.store.models import course, package_version
 from coursekeep_daemon.store.records import CatalogueCourse, PackageVersion, Slice
@@ -124,13 +123,13 @@ class VersionStatements:
     """The statements that write package versions, made once for the hot path."""
 
     def __init__(self, database: Database) -> None:
-        self.version: sqlite.Insert = database.insert(package_version)
+        self.version: Insert = database.insert(package_version)
         fields = [name for name in _VERSION.names if name not in ("package_id", "version", "verified_at", "valid")]
         self.version = self.version.on_conflict_do_update(
             index_elements=["package_id", "version"],
             set_={name: self.version.excluded[name] for name in [*fields, "search_text"]},
         )
-        self.course: sqlite.Insert = database.insert(course)
+        self.course: Insert = database.insert(course)
         newest = self.course.excluded
         self.course = self.course.on_conflict_do_update(
             index_elements=["integration", "course_id"],

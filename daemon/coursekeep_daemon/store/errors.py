@@ -6,6 +6,8 @@
     ├── Conflict            the change is not allowed as things stand; asking again will not help
     ├── NoSuchRecord        there is nothing of that id or name
     ├── StoreLocked         another process holds the database; asking later may help
+    ├── StoreUnavailable    the database server is away, or refuses us; asking later may help
+    ├── OutcomeUnknown      the server was lost while it stored the change, which may be stored or not
     ├── SchemaMismatch      the database is not at the schema of this program: `coursekeep db upgrade`
     ├── BadCursor           a list's cursor was not made by that list (also a ValueError)
     └── NaiveDatetime       a moment without time zone (also a ValueError)
@@ -15,7 +17,17 @@ from __future__ import annotations
 
 from coursekeep import CoursekeepError
 
-__all__ = ["BadCursor", "Conflict", "NaiveDatetime", "NoSuchRecord", "SchemaMismatch", "StoreError", "StoreLocked"]
+__all__ = [
+    "BadCursor",
+    "Conflict",
+    "NaiveDatetime",
+    "NoSuchRecord",
+    "OutcomeUnknown",
+    "SchemaMismatch",
+    "StoreError",
+    "StoreLocked",
+    "StoreUnavailable",
+]
 
 
 class StoreError(CoursekeepError):
@@ -32,6 +44,14 @@ class NoSuchRecord(StoreError):
 
 class StoreLocked(StoreError):
     """Another process holds the database longer than we wait."""
+
+
+class StoreUnavailable(StoreError):
+    """The database server is away, or takes no connection of ours."""
+
+
+class OutcomeUnknown(StoreError):
+    """Nobody can tell whether the change was stored: the one exception to "nothing of the change was stored"."""
 
 
 class SchemaMismatch(StoreError):

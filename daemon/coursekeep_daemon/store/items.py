@@ -125,7 +125,7 @@ def _add(tx: Transaction, run_id: int, plans: Sequence[ItemPlan]) -> int:
     if owner.status in FINAL_RUN:
         raise Conflict(f"Run {run_id} is {owner.status}: nothing can be added to it.")
     before = tx.execute(select(func.coalesce(func.max(item.c.id), 0))).scalar_one()
-    tx.execute_many(tx.insert(item).on_conflict_do_nothing(), [_row(tx, run_id, plan) for plan in plans])
+    tx.insert_new(item, [_row(tx, run_id, plan) for plan in plans])
     added = select(item.c.status, func.count()).where(item.c.run_id == run_id, item.c.id > before)
     tally = Tally()
     new = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, String, Table, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store.records import PauseLevel, Role
-from coursekeep_daemon.store.types import BIG_ID, CleanText, UtcDateTime, words
+from coursekeep_daemon.store.types import BIG_ID, CleanString, CleanText, UtcDateTime, words
 
 __all__ = [
     "METADATA",
@@ -66,8 +66,8 @@ class IntegrationRow(Base, table=True):
 
     __tablename__ = "integration"
 
-    name: str = Field(primary_key=True, sa_type=String(200))
-    connector: str
+    name: str = Field(primary_key=True, sa_type=CleanString(200))
+    connector: str = Field(sa_type=CleanString)
     source: dict[str, Any] = Field(sa_type=JSON)
     halted_reason: str | None = Field(default=None, sa_type=CleanText)
     halted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -81,7 +81,7 @@ class TermRow(Base, table=True):
 
     __tablename__ = "term"
 
-    integration: str = Field(primary_key=True, sa_type=String(200), foreign_key="integration.name")
+    integration: str = Field(primary_key=True, sa_type=CleanString(200), foreign_key="integration.name")
     id: str = Field(primary_key=True, sa_type=CleanText)
     position: int
     name: str = Field(sa_type=CleanText)
@@ -97,7 +97,7 @@ class CourseRow(Base, table=True):
     __table_args__ = (UniqueConstraint("integration", "course_id"),)
 
     id: int | None = _id()
-    integration: str = Field(sa_type=String(200))
+    integration: str = Field(sa_type=CleanString(200))
     course_id: str = Field(sa_type=CleanText)
     name: str = Field(sa_type=CleanText)
     code: str | None = Field(default=None, sa_type=CleanText)
@@ -106,7 +106,7 @@ class CourseRow(Base, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     url: str | None = Field(default=None, sa_type=CleanText)
     seen_at: datetime = Field(sa_type=UtcDateTime)
-    package_id: str | None = None
+    package_id: str | None = Field(default=None, sa_type=CleanString)
     package_version: int | None = None
     #: name, code and ids, case folded: databases disagree about the case of letters beyond ASCII
     search_text: str = Field(sa_type=CleanText)
@@ -125,21 +125,21 @@ class RunRow(Base, table=True):
     )
 
     id: int | None = _id()
-    integration: str = Field(sa_type=String(200), foreign_key="integration.name")
-    source: str
-    on_existing: str
+    integration: str = Field(sa_type=CleanString(200), foreign_key="integration.name")
+    source: str = Field(sa_type=CleanString)
+    on_existing: str = Field(sa_type=CleanString)
     status: RunStatus = Field(sa_type=words(RunStatus))
     reason: str | None = Field(default=None, sa_type=CleanText)
     note: str | None = Field(default=None, sa_type=CleanText)
-    created_by: str
-    schedule: str | None = None
+    created_by: str = Field(sa_type=CleanString)
+    schedule: str | None = Field(default=None, sa_type=CleanString)
     created_at: datetime = Field(sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reimport_of: int | None = _references("run.id", default=None)
-    idempotency_key: str | None = None
+    idempotency_key: str | None = Field(default=None, sa_type=CleanString)
     #: SHA-256 of the request, to tell a repeated request from another under the same key
-    request_digest: str
+    request_digest: str = Field(sa_type=CleanString)
     # last: SQLite reads a row up to the columns asked for, and these two may be long
     options: dict[str, Any] = Field(sa_type=JSON)
     params: dict[str, Any] = Field(sa_type=JSON)
@@ -169,7 +169,7 @@ class DayCountRow(Base, table=True):
     __tablename__ = "day_count"
 
     day: date = Field(primary_key=True)
-    integration: str = Field(primary_key=True, sa_type=String(200))
+    integration: str = Field(primary_key=True, sa_type=CleanString(200))
     #: never `failed_reimported`: that item failed on its day
     status: ItemStatus = Field(primary_key=True, sa_type=words(ItemStatus))
     count: int
@@ -208,11 +208,11 @@ class ItemRow(Base, table=True):
     course_name: str | None = Field(default=None, sa_type=CleanText)
     course_code: str | None = Field(default=None, sa_type=CleanText)
     status: ItemStatus = Field(sa_type=words(ItemStatus))
-    reason: str | None = None
+    reason: str | None = Field(default=None, sa_type=CleanString)
     detail: str | None = Field(default=None, sa_type=CleanText)
     attempts: int = 0
     gaps: int = 0
-    package_id: str | None = None
+    package_id: str | None = Field(default=None, sa_type=CleanString)
     package_version: int | None = None
     archived_in_run: int | None = Field(default=None, sa_type=BIG_ID)
     reimported_by: int | None = Field(default=None, sa_type=BIG_ID)
@@ -231,19 +231,19 @@ class PackageVersionRow(Base, table=True):
     __table_args__ = (UniqueConstraint("package_id", "version"), Index(None, "integration", "course_id", "version"))
 
     id: int | None = _id()
-    package_id: str
+    package_id: str = Field(sa_type=CleanString)
     version: int
-    integration: str = Field(sa_type=String(200))
+    integration: str = Field(sa_type=CleanString(200))
     course_id: str = Field(sa_type=CleanText)
     course_name: str = Field(sa_type=CleanText)
     run_id: int | None = Field(default=None, sa_type=BIG_ID)
     item_id: int | None = Field(default=None, sa_type=BIG_ID)
     created_at: datetime = Field(sa_type=UtcDateTime)
-    path: str
+    path: str = Field(sa_type=CleanString)
     payload_bytes: int = Field(sa_type=BIG_ID)
     payload_files: int
     gaps: int
-    completeness: str
+    completeness: str = Field(sa_type=CleanString)
     verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     valid: bool | None = None
     search_text: str = Field(sa_type=CleanText)
@@ -254,20 +254,20 @@ class ScheduleRow(Base, table=True):
 
     __tablename__ = "schedule"
 
-    name: str = Field(primary_key=True, sa_type=String(200))
-    integration: str = Field(sa_type=String(200))
-    cron: str
-    time_zone: str
-    source: str
+    name: str = Field(primary_key=True, sa_type=CleanString(200))
+    integration: str = Field(sa_type=CleanString(200))
+    cron: str = Field(sa_type=CleanString)
+    time_zone: str = Field(sa_type=CleanString)
+    source: str = Field(sa_type=CleanString)
     params: dict[str, Any] = Field(sa_type=JSON)
-    ended_for: str | None = None
-    ended_by: str
+    ended_for: str | None = Field(default=None, sa_type=CleanString)
+    ended_by: str = Field(sa_type=CleanString)
     include: list[str] = Field(sa_type=JSON)
     exclude: list[str] = Field(sa_type=JSON)
-    on_existing: str
+    on_existing: str = Field(sa_type=CleanString)
     enabled: bool
     declared: bool
-    created_by: str
+    created_by: str = Field(sa_type=CleanString)
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_fired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_run_id: int | None = Field(default=None, sa_type=BIG_ID)
@@ -281,8 +281,8 @@ class PauseRow(Base, table=True):
     __tablename__ = "pause"
 
     level: PauseLevel = Field(primary_key=True, sa_type=words(PauseLevel))
-    target: str = Field(primary_key=True, sa_type=String(200))
-    by: str
+    target: str = Field(primary_key=True, sa_type=CleanString(200))
+    by: str = Field(sa_type=CleanString)
     at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -297,7 +297,7 @@ class UserAccountRow(Base, table=True):
     #: case folded, so that nobody is taken for somebody else
     name_key: str = Field(sa_type=CleanText, unique=True)
     role: Role = Field(sa_type=words(Role))
-    password_hash: str | None = None
+    password_hash: str | None = Field(default=None, sa_type=CleanString)
     issuer: str | None = Field(default=None, sa_type=CleanText)
     subject: str | None = Field(default=None, sa_type=CleanText)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -346,8 +346,8 @@ class ApiTokenRow(Base, table=True):
     )
 
     id: int | None = _id()
-    name: str
-    scope: str
+    name: str = Field(sa_type=CleanString)
+    scope: str = Field(sa_type=CleanString)
     digest: bytes = Field(sa_type=LargeBinary, unique=True)
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -369,8 +369,8 @@ class AuditEventRow(Base, table=True):
 
     id: int | None = _id()
     at: datetime = Field(sa_type=UtcDateTime)
-    who: str
-    action: str
+    who: str = Field(sa_type=CleanString)
+    action: str = Field(sa_type=CleanString)
     target: str = Field(sa_type=CleanText)
     result: str = Field(sa_type=CleanText)
     detail: dict[str, Any] = Field(sa_type=JSON)
@@ -383,7 +383,7 @@ class EventRow(Base, table=True):
 
     id: int | None = _id()
     at: datetime = Field(sa_type=UtcDateTime)
-    kind: str
+    kind: str = Field(sa_type=CleanString)
     run_id: int | None = Field(default=None, sa_type=BIG_ID)
     item_id: int | None = Field(default=None, sa_type=BIG_ID)
     data: dict[str, Any] = Field(sa_type=JSON)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Table, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, Table, UniqueConstraint, text
 from sqlmodel import Field
 
 from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.store.models import METADATA, Base
-from coursekeep_daemon.store.types import BIG_ID, CleanText, UtcDateTime, words
+from coursekeep_daemon.store.types import BIG_ID, CleanString, CleanText, UtcDateTime, words
 
 __all__ = ["notification", "notification_delivery"]
 
@@ -32,10 +32,10 @@ class NotificationRow(Base, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_ID)
-    uid: str = Field(sa_type=String(32), unique=True)
+    uid: str = Field(sa_type=CleanString(32), unique=True)
     kind: NotificationKind = Field(sa_type=words(NotificationKind))
     at: datetime = Field(sa_type=UtcDateTime)
-    integration: str | None = Field(default=None, sa_type=String(200))
+    integration: str | None = Field(default=None, sa_type=CleanString(200))
     run_id: int | None = Field(default=None, sa_type=BIG_ID)
     recovers: int | None = Field(default=None, sa_type=BIG_ID, sa_column_args=(ForeignKey("notification.id"),))
     #: when its deliveries were written, or it was found that no target wants it
@@ -53,7 +53,7 @@ class NotificationDeliveryRow(Base, table=True):
     )
 
     notification_id: int = Field(primary_key=True, sa_type=BIG_ID, sa_column_args=(ForeignKey("notification.id"),))
-    target: str = Field(primary_key=True, sa_type=String(200))
+    target: str = Field(primary_key=True, sa_type=CleanString(200))
     state: DeliveryState = Field(sa_type=words(DeliveryState))
     attempts: int = 0
     refusals: int = 0

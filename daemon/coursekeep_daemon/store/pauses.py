@@ -58,7 +58,8 @@ def _pause(tx: Transaction, level: PauseLevel, target: str, by: str) -> bool:
         if tx.execute(known).first() is None:
             raise NoSuchRecord(f"There is no integration {target!r}.")
     row = {"level": level, "target": target, "by": by, "at": tx.now}
-    if tx.execute(tx.insert(pause).values(row).on_conflict_do_nothing()).rowcount == 0:
+    new = tx.insert(pause).values(row).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    if tx.execute(new).rowcount == 0:
         return False
     tell_hold(tx, level, target, held=True)
     return True

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from coursekeep_daemon.store.database import READERS, Database, translate
+from coursekeep_daemon.store.database import READERS, Database
 from coursekeep_daemon.store.errors import StoreError
+from coursekeep_daemon.store.opening import translate
 
 __all__ = ["GroupRead", "Reader"]
 
@@ -93,7 +94,15 @@ class Reader:
 
     def _run(self, read: Callable[[Connection], T]) -> T:
         try:
-            with self._database.reader.connect() as connection:
-                return read(connection)
+            try:
+                return self._once(read)
+            except DBAPIError as error:
+                if not self._database.begins_again(error):
+                    raise
+                return self._once(read)  # it changes nothing, so nothing is done twice
         except SQLAlchemyError as error:
             raise translate(error) from error
+
+    def _once(self, read: Callable[[Connection], T]) -> T:
+        with self._database.reader.connect() as connection:
+            return read(connection)

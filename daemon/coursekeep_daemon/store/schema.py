@@ -9,20 +9,21 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from coursekeep_daemon.store.database import Database, translate
+from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.errors import SchemaMismatch
+from coursekeep_daemon.store.opening import translate
 
 __all__ = ["check", "revision", "upgrade"]
 
 
-def upgrade(database: Database) -> str | None:
+def upgrade(database: Database, *, folder: bool = False) -> str | None:
     """Bring the schema to the newest revision, creating the database where there is none.
 
     All or nothing: an upgrade that is interrupted leaves the old schema. Returns the revision it came from, `empty` for
     a new database, None where there was nothing to do. Raises `SchemaMismatch` where the database is newer than this
-    program, `StoreLocked` where another process writes, `StoreError` where the file cannot be used.
+    program, `StoreLocked` where another process writes, `StoreError` where the database cannot be used.
     """
-    database.create()
+    database.create(folder=folder)
     config = _config()
     try:
         with database.writer.begin() as connection:
@@ -40,9 +41,9 @@ def upgrade(database: Database) -> str | None:
 def check(database: Database) -> None:
     """Raise `SchemaMismatch`, saying what to do, unless the database is there and at the newest revision."""
     if not database.exists():
-        raise SchemaMismatch(f"There is no database at {database.path} yet: run `coursekeep db upgrade` first.")
+        raise SchemaMismatch(f"There is no database at {database.name} yet: run `coursekeep db upgrade` first.")
     try:
-        with database.writer.connect() as connection:
+        with database.reader.connect() as connection:
             found = _revision(connection)
     except SQLAlchemyError as error:
         raise translate(error) from error
@@ -50,7 +51,7 @@ def check(database: Database) -> None:
         return
     _refuse_unknown(database, found)
     raise SchemaMismatch(
-        f"The database {database.path} is at revision {found or 'empty'}, this program needs {_head()}: "
+        f"The database {database.name} is at revision {found or 'empty'}, this program needs {_head()}: "
         "make a backup, then run `coursekeep db upgrade`."
     )
 
@@ -79,6 +80,6 @@ def _refuse_unknown(database: Database, revision: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision is not None and revision not in known:
         raise SchemaMismatch(
-            f"The database {database.path} is at revision {revision}, which this program does not know: it was "
+            f"The database {database.name} is at revision {revision}, which this program does not know: it was "
             "upgraded by a newer Coursekeep. Install that version, or restore the backup made before the upgrade."
         )

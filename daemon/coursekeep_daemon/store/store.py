@@ -10,12 +10,12 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
-from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
 from coursekeep_daemon.store.notifications import Notifications
+from coursekeep_daemon.store.opening import open_database
 from coursekeep_daemon.store.pauses import Pauses
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
@@ -58,10 +58,20 @@ class Store(
     """
 
     def __init__(
-        self, url: str, *, clock: Clock = _now, lock_timeout: float = 5.0, events_kept: int = EVENTS_KEPT
+        self,
+        url: str,
+        *,
+        password: str | None = None,
+        clock: Clock = _now,
+        lock_timeout: float = 5.0,
+        events_kept: int = EVENTS_KEPT,
+        exclusive: bool = False,
     ) -> None:
-        """Take an address such as `sqlite:///coursekeep.db`; open nothing yet. Raises `SettingsError`."""
-        self._database = Database(url, lock_timeout=lock_timeout)
+        """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
+
+        `exclusive` keeps a second daemon from writing to the same PostgreSQL database. Raises `SettingsError`.
+        """
+        self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
         self._reader = Reader(self._database)
@@ -72,7 +82,13 @@ class Store(
 
         Raises `SchemaMismatch`, naming `coursekeep db upgrade` where that helps, and `StoreError`.
         """
-        await asyncio.to_thread(schema.check, self._database)
+        self._database.closing.clear()
+        try:
+            await asyncio.to_thread(schema.check, self._database)
+            await asyncio.to_thread(self._database.claim)
+        except BaseException:
+            self._database.close()
+            raise
         self._reader.start()
         await self._writer.start()
 
@@ -93,15 +109,35 @@ class Store(
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
+    async def size(self) -> int | None:
+        """Return the bytes that the database takes; None where that is not known."""
+        return await asyncio.to_thread(self._database.size)
+
+    async def version(self) -> tuple[str, str]:
+        """Return the name and the version of the database's software."""
+        return await asyncio.to_thread(self._database.version)
+
     @staticmethod
-    def upgrade(url: str) -> str | None:
-        """Bring the database to the newest schema, creating it where there is none; idempotent.
+    def make(url: str, *, password: str | None = None) -> bool:
+        """Make the database where there is none yet, and tell whether; leave any other as it is.
+
+        Raises `SettingsError`, `StoreError`.
+        """
+        database = open_database(url, password=password)
+        try:
+            return database.is_absent() and schema.upgrade(database, folder=True) == "empty"
+        finally:
+            database.close()
+
+    @staticmethod
+    def upgrade(url: str, *, password: str | None = None, folder: bool = False) -> str | None:
+        """Bring the database to the newest schema, creating it where there is none, or its `folder`; idempotent.
 
         Returns the revision it came from, `empty` for a new database, None where there was nothing to do. Raises
         `SettingsError`, `SchemaMismatch`, `StoreLocked`, `StoreError`.
         """
-        database = Database(url)
+        database = open_database(url, password=password)
         try:
-            return schema.upgrade(database)
+            return schema.upgrade(database, folder=folder)
         finally:
             database.close()

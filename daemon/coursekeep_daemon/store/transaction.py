@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable, Table, delete, func, insert, select
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
 
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.database import Database, Insert
 from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.models import event
 
@@ -40,25 +40,35 @@ class Transaction:
         self.now = clock()
 
     def __enter__(self) -> Self:
+        try:
+            self._open()
+        except DBAPIError as error:
+            if not self._database.begins_again(error):
+                raise
+            self._open()
+        return self
+
+    def _open(self) -> None:
         self.connection = self._database.writer.connect()
         try:
             self.connection.begin()
         except BaseException:
             self.connection.close()
             raise
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.connection.close()  # rolls back what is not committed
 
     def commit(self) -> None:
-        """Make all changes lasting."""
+        """Make all changes lasting. Raises what the database says, which then has stored none of them."""
+        ticket = self._database.ticket(self.connection)
         try:
             self.connection.commit()
-        except BaseException:
+        except BaseException as error:
             # a transaction may still be open on it, which the pool would hand to the next group: closing ends it
             self.connection.invalidate()
-            raise
+            if not self._database.was_committed(ticket, error):
+                raise
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -73,7 +83,7 @@ class Transaction:
             raise
         savepoint.commit()
 
-    def insert(self, table: Table) -> sqlite.Insert:
+    def insert(self, table: Table) -> Insert:
         """Begin an INSERT that may say what to do on conflict."""
         return self._database.insert(table)
 
@@ -87,10 +97,16 @@ class Transaction:
         assert key is not None
         return int(key[0])
 
+    def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows in their order, leaving out those that conflict with others."""
+        if rows:
+            self._database.insert_new(self.connection, table, rows)
+
     def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run one statement for many rows, by the driver's executemany; for none, do nothing."""
         if rows:
-            self.connection.execute(statement, rows)
+            # one by itself: psycopg's executemany makes more trips to the server than its execute
+            self.connection.execute(statement, rows if len(rows) > 1 else rows[0])
 
     def tell(
         self, kind: str, data: Mapping[str, Any], *, run_id: int | None = None, item_id: int | None = None

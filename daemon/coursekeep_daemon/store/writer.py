@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from coursekeep_daemon.store.database import Database, translate
+from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.errors import StoreError
+from coursekeep_daemon.store.opening import translate
 from coursekeep_daemon.store.transaction import Clock, Transaction
 
 __all__ = ["GroupFunction", "Writer"]
@@ -83,6 +84,7 @@ class Writer:
     async def stop(self) -> None:
         """Refuse further changes, commit those that wait, and end the thread."""
         self._stopping = True
+        self._database.closing.set()
         self._wake.set()
         if self._task is not None:
             await self._task

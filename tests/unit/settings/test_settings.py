@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from coursekeep import ConnectorSettings, SettingsError
 from coursekeep_daemon.origin import find_line
-from coursekeep_daemon.settings import connector_settings, load_settings, oidc_secret
+from coursekeep_daemon.settings import connector_settings, load_settings, oidc_secret, store_password
 
 MAIN = '[integrations.main]\nconnector = "canvas"\nbase_url = "https://lms.example.edu"\n'
 
@@ -271,3 +271,41 @@ def test_the_provider_of_sign_ins_is_set(write, monkeypatch):
 def test_a_wrong_key_of_the_provider_is_named(write, line, says):
     """An unknown key or a secret that is no reference is refused by its name."""
     assert says in refusal(write(OIDC + line + "\n"))
+
+
+def test_the_store_may_be_on_a_server(write, monkeypatch):
+    """`[store]` names a server; its password is a reference that is resolved at the start, and never shown."""
+    address = "postgresql://ann@db.example.edu/coursekeep?sslmode=verify-full"
+    text = f'[store]\nurl = "{address}"\npassword = {{ env = "DB_PASSWORD" }}\n'
+    with pytest.raises(SettingsError, match=r"store\.password .*DB_PASSWORD is not set"):
+        store_password(load_settings(write(text)))
+    monkeypatch.setenv("DB_PASSWORD", "s3cret")
+    settings = load_settings(write(text))
+    monkeypatch.setenv("COURSEKEEP_STORE__PASSWORD", "s3cret too")
+    plain = load_settings(write(text))
+
+    assert settings.store.url == address
+    assert (store_password(settings), store_password(plain)) == ("s3cret", "s3cret too")
+    assert "s3cret" not in repr(plain) + str(plain.redacted()) + repr(settings)
+    assert "ann@" not in str(plain.redacted())
+    monkeypatch.delenv("COURSEKEEP_STORE__PASSWORD")
+    assert store_password(load_settings(write(""))) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://ann:s3cret@db/coursekeep", "password = {"),
+        ("postgresql://db/coursekeep?user=ann&password=s3cret", "password = {"),
+        ("mysql://db/coursekeep", "postgresql://user@host/database"),
+        ("coursekeep.db", "sqlite:///coursekeep.db"),
+    ],
+)
+def test_a_bad_address_of_the_store_is_named_and_not_shown(write, url, says):
+    """An address that cannot be used, or holds a password, is refused with the line, and without the address."""
+    said = refusal(write(f'[store]\nurl = "{url}"\n'))
+
+    assert "store.url" in said
+    assert "line 2" in said
+    assert says in said
+    assert "s3cret" not in said

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from pathlib import Path
 
 from alembic import command
+from sqlalchemy import text
 
 from coursekeep_daemon.store import Role, Store, schema
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.opening import open_database
 
 _MOMENT = "2026-05-20 12:00:00.000000"
 
 
-def test_tokens_get_their_owners(tmp_path: Path) -> None:
+def test_tokens_get_their_owners(new_url: str) -> None:
     """Each name that tokens were made with becomes an account without a password, in the role that its tokens need."""
-    url = f"sqlite:///{tmp_path / 'coursekeep.db'}"
-    database = Database(url)
+    url = new_url
+    database = open_database(url)
     database.create()
     tokens = [("ops", "read", _MOMENT), ("Ops", "operate", None), ("ops", "admin", None), ("metrics", "read", None)]
     with database.writer.begin() as connection:
@@ -26,10 +26,10 @@ def test_tokens_get_their_owners(tmp_path: Path) -> None:
         command.upgrade(config, "0002")
         for number, (name, scope, revoked_at) in enumerate(tokens):
             digest = hashlib.sha256(f"secret {number}".encode()).digest()
-            row = (name, scope, digest, _MOMENT, revoked_at)
-            connection.exec_driver_sql(
-                "INSERT INTO api_token (name, scope, digest, created_at, revoked_at) VALUES (?, ?, ?, ?, ?)", row
-            )
+            row = {"name": name, "scope": scope, "digest": digest, "created_at": _MOMENT, "revoked_at": revoked_at}
+            columns = ", ".join(row)
+            marks = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO api_token ({columns}) VALUES ({marks})"), row)
     database.close()
 
     assert Store.upgrade(url) == "0002"

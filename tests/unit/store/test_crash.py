@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes import store_crash
-from fakes.store_house import House, sqlite_house
+from fakes.store_house import House
 
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import Store
@@ -53,16 +53,20 @@ def work_until_killed(house: House, heard: Heard, lines: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("house", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["house"])
+def test_killed(house: House, seed: int) -> None:
     """Every acknowledged change is in the reopened store, and counters, items, packages and events agree."""
-    house = sqlite_house(tmp_path)
     heard = Heard()
     moments = random.Random(seed)
     for _ in range(3):
         work_until_killed(house, heard, moments.randint(1, 300))
         house.run(lambda store: compare(store, heard))
-    connection = sqlite3.connect(tmp_path / "coursekeep.db")
+    if house.url.startswith("sqlite"):
+        look_into(house.url.removeprefix("sqlite:///"))
+
+
+def look_into(path: str) -> None:
+    connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()

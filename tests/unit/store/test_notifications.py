@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.store_house import House, sqlite_house
+from fakes.store_house import House
 
 from coursekeep_daemon.notifications.records import Notification
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store import ItemPlan, PauseLevel, Run, Store
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return sqlite_house(tmp_path)
 
 
 def in_store(house: House, test: Callable[[Store], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from coursekeep_daemon.store import StoreError
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.opening import open_database
 from coursekeep_daemon.store.reader import Reader
 
 
@@ -33,7 +33,7 @@ class Doubling:
 def with_reader(tmp_path: Path, test: Callable[[Reader, Doubling], Awaitable[None]]) -> None:
     @asynccontextmanager
     async def reader() -> AsyncIterator[Reader]:
-        database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+        database = open_database(f"sqlite:///{tmp_path / 'store.db'}")
         made = Reader(database)
         made.start()
         try:

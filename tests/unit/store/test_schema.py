@@ -13,12 +13,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from fakes.postgres_server import Databases
+from sqlalchemy import inspect, text
 
 from coursekeep import SettingsError
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import SchemaMismatch, Store, StoreError, StoreLocked, schema
-from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.opening import open_database
 
 _MOMENT = "2026-05-20 12:00:00.000000"
 _ENDED = "2026-05-20 23:59:59.999999"
@@ -48,8 +50,8 @@ _OLD_SCHEDULE = {
     "include": "[]",
     "exclude": "[]",
     "on_existing": "skip",
-    "enabled": 1,
-    "declared": 0,
+    "enabled": True,
+    "declared": False,
     "created_by": "tester",
 }
 
@@ -78,17 +80,16 @@ def test_runs_of_a_schedule_are_read_along_an_index(tmp_path: Path) -> None:
     assert "TEMP B-TREE" not in details
 
 
-def test_upgrade_is_idempotent(tmp_path: Path) -> None:
+def test_upgrade_is_idempotent(new_url: str) -> None:
     """The first upgrade makes the database, a second finds nothing to do, and the store starts."""
-    assert Store.upgrade(url_in(tmp_path)) == "empty"
-    assert Store.upgrade(url_in(tmp_path)) is None
-    start(url_in(tmp_path))
+    assert Store.upgrade(new_url) == "empty"
+    assert Store.upgrade(new_url) is None
+    start(new_url)
 
 
-def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
+def test_an_upgrade_keeps_what_is_stored(new_url: str) -> None:
     """A database of the first release reads the same after the upgrade, and what had ended then has its day."""
-    url = url_in(tmp_path)
-    database = Database(url)
+    database = open_database(new_url)
     database.create()
     with database.writer.begin() as connection:
         config = schema._config()
@@ -103,16 +104,16 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
             ("item", {**_OLD_ITEM, "ref": "8", "status": "failed_reimported", "finished_at": _ENDED}),
             ("item", {**_OLD_ITEM, "ref": "9", "status": "queued"}),
         ):
-            columns = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info('{table}')")}
+            columns = {column["name"] for column in inspect(connection).get_columns(table)}
             row = values | {name: _MOMENT for name in ("created_at", "seen_at") if name in columns}
-            names, marks = ", ".join(row), ", ".join("?" for _ in row)
-            connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
+            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
     database.close()
 
-    assert Store.upgrade(url) == "0001"
+    assert Store.upgrade(new_url) == "0001"
 
     async def main() -> None:
-        async with Store(url) as store:
+        async with Store(new_url) as store:
             item, *others = (await store.items(1)).items
             (schedule,) = await store.schedules()
             assert (schedule.name, schedule.revision, schedule.last_error) == ("ended", 1, None)
@@ -127,35 +128,51 @@ def test_an_upgrade_keeps_what_is_stored(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_models_and_migrations_agree(tmp_path: Path) -> None:
+def _of_ours(name: str | None, kind: str, parents: object) -> bool:
+    return (kind, name) != ("table", "store_writer")  # PostgreSQL's marks, which are no data
+
+
+def test_models_and_migrations_agree(new_url: str) -> None:
     """What the migrations make is what the models say, types included."""
-    Store.upgrade(url_in(tmp_path))
-    database = Database(url_in(tmp_path))
+    Store.upgrade(new_url)
+    database = open_database(new_url)
     with database.writer.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _of_ours})
         differences = compare_metadata(context, METADATA)
     database.close()
 
     assert differences == []
 
 
-def test_indices_agree(tmp_path: Path) -> None:
+def test_indices_agree(tmp_path: Path, databases: Databases) -> None:
     """Conditions of partial indices, which Alembic does not compare, agree as well."""
-    Store.upgrade(url_in(tmp_path / "."))
-    made = Database(f"sqlite:///{tmp_path / 'models.db'}")
-    made.create()
-    with made.writer.begin() as connection:
-        METADATA.create_all(connection)
-    made.close()
+    for by_migrations, by_models in (
+        (url_in(tmp_path), f"sqlite:///{tmp_path / 'models.db'}"),
+        (databases.empty(), databases.empty()),
+    ):
+        Store.upgrade(by_migrations)
+        made = open_database(by_models)
+        made.create()
+        with made.writer.begin() as connection:
+            METADATA.create_all(connection)
+        made.close()
 
-    assert indices(tmp_path / "coursekeep.db") == indices(tmp_path / "models.db") != set()
+        assert indices(by_migrations) == indices(by_models) != set()
 
 
-def indices(path: Path) -> set[str]:
-    connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
-    connection.close()
-    return {sql for (sql,) in rows}
+def indices(url: str) -> set[str]:
+    in_file = url.startswith("sqlite")
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        if in_file
+        else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' "
+        "AND tablename NOT IN ('store_writer', 'alembic_version')"
+    )
+    database = open_database(url)
+    with database.reader.connect() as connection:
+        found = set(connection.exec_driver_sql(query).scalars())
+    database.close()
+    return found
 
 
 def test_owner_only(tmp_path: Path) -> None:
@@ -181,20 +198,20 @@ def test_older(tmp_path: Path) -> None:
         start(url_in(tmp_path))
 
 
-def test_newer(tmp_path: Path) -> None:
+def test_newer(new_url: str) -> None:
     """A database of a newer release is refused by start and upgrade, and left as it is."""
-    Store.upgrade(url_in(tmp_path))
-    connection = sqlite3.connect(tmp_path / "coursekeep.db")
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
+    Store.upgrade(new_url)
+    database = open_database(new_url)
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
 
     for attempt in (start, Store.upgrade):
         with pytest.raises(SchemaMismatch, match="newer Coursekeep"):
-            attempt(url_in(tmp_path))
+            attempt(new_url)
 
 
-def test_interrupted_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_upgrade(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade that ends early leaves the database as it was; the next one does it."""
 
     def interrupted(config: Config, revision: str) -> None:
@@ -205,10 +222,10 @@ def test_interrupted_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(command, "upgrade", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            Store.upgrade(url_in(tmp_path))
+            Store.upgrade(new_url)
 
-    assert indices(tmp_path / "coursekeep.db") == set()
-    assert Store.upgrade(url_in(tmp_path)) == "empty"
+    assert indices(new_url) == set()
+    assert Store.upgrade(new_url) == "empty"
 
 
 def test_no_database(tmp_path: Path) -> None:
@@ -233,7 +250,7 @@ def test_locked_upgrade(tmp_path: Path) -> None:
     Store.upgrade(url_in(tmp_path))
     other = sqlite3.connect(tmp_path / "coursekeep.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    database = Database(url_in(tmp_path), lock_timeout=0.05)
+    database = open_database(url_in(tmp_path), lock_timeout=0.05)
     with pytest.raises(StoreLocked):
         schema.upgrade(database)
     other.close()
@@ -244,8 +261,11 @@ def test_locked_upgrade(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("mysql://host/db", "'mysql' is not supported"),
-        ("postgresql://host/db", "later release"),
-        ("postgresql+psycopg://host/db", "later release"),
+        ("postgresql://host/", "must name a database"),
+        ("postgresql://host:5432/db?password=s3cret", "holds a password"),
+        ("postgresql://ann:s3cret@host/db", "holds a password"),
+        ("postgresql+asyncpg://host/db", "not supported"),
+        ("postgresql//ann:s3cret@host", "not a database address"),
         ("sqlite+aiosqlite:///x.db", "not supported"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
@@ -258,4 +278,7 @@ def test_bad_address(url: str, message: str) -> None:
     """An address that cannot be used is a mistake in the settings, with what to write instead."""
     with pytest.raises(SettingsError, match=message) as caught:
         Store(url)
-    assert "sqlite:///" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert (
+        "sqlite:///" in str(caught.value) or "postgresql://" in str(caught.value) or "password = {" in str(caught.value)
+    )

@@ -10,10 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from fakes.postgres_server import Databases
 from fakes.store_house import HandClock, completed, failed, new_run, plans, sqlite_house
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from coursekeep_daemon.runs.states import (
     FINAL_RUN,
@@ -46,22 +55,31 @@ class RunsAndItems(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
-        self.directory = Path(tempfile.mkdtemp())
-        shutil.copy(template() / "coursekeep.db", self.directory)
+        self.url = self.new()
         self.clock = HandClock()
         self.store = self.opened()
         self.seen_runs: dict[int, Run] = {}
         self.seen_items: dict[int, Item] = {}
 
     def opened(self) -> Store:
-        store = Store(f"sqlite:///{self.directory / 'coursekeep.db'}", clock=self.clock)
+        store = Store(self.url, clock=self.clock)
         self.loop.run(store.start())
         return store
 
     def teardown(self) -> None:
         self.loop.run(self.store.stop())
         self.loop.close()
-        shutil.rmtree(self.directory)
+        self.remove()
+
+    def new(self) -> str:
+        """Make a database, and return its address."""
+        directory = Path(tempfile.mkdtemp())
+        shutil.copy(template() / "coursekeep.db", directory)
+        return f"sqlite:///{directory / 'coursekeep.db'}"
+
+    def remove(self) -> None:
+        """Remove the database."""
+        shutil.rmtree(Path(self.url.removeprefix("sqlite:///")).parent)
 
     @initialize(target=runs)
     def first(self) -> Any:
@@ -247,4 +265,22 @@ class TestRunsAndItems(RunsAndItems.TestCase):  # type: ignore[misc,valid-type] 
 
     settings = settings(
         max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+def test_they_hold_on_postgresql(databases: Databases) -> None:
+    """The same random lives keep the same promises on PostgreSQL."""
+
+    class OnPostgres(RunsAndItems):
+        def new(self) -> str:
+            return databases.migrated()
+
+        def remove(self) -> None:
+            databases.drop(self.url)
+
+    run_state_machine_as_test(
+        OnPostgres,
+        settings=settings(
+            max_examples=10, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
@@ -33,6 +32,7 @@ def register(app: typer.Typer) -> None:
     database = typer.Typer(help="The daemon's database.", no_args_is_help=True)
     app.add_typer(database, name="db")
     command(database, "upgrade", local=True)(db_upgrade)
+    command(database, "migrate-store", local=True)(db_migrate_store)
     config = typer.Typer(help="The settings.", no_args_is_help=True)
     app.add_typer(config, name="config")
     command(config, "show", local=True)(config_show)
@@ -105,18 +105,46 @@ def token_revoke(
 
 def db_upgrade(call: Call) -> None:
     """Bring the database to this release, making it where there is none. Harmless where nothing is due."""
+    from coursekeep_daemon.secrets import without_credentials
+    from coursekeep_daemon.settings import store_password
     from coursekeep_daemon.store import Store
 
-    url = call.settings.store.url
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    url = without_credentials(call.settings.store.url)
     with told_as_cli_errors():
-        came_from = Store.upgrade(url)
+        came_from = Store.upgrade(call.settings.store.url, password=store_password(call.settings), folder=True)
     if call.as_json:
         call.print.data({"url": url, "from": came_from})
     elif came_from is None:
         call.print.say(f"{url}: nothing to do")
     else:
         call.print.say(f"{url}: upgraded (was: {came_from})")
+
+
+def db_migrate_store(
+    call: Call,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Empty database: postgresql://user@host/database.")],
+) -> None:
+    """Copy the database from SQLite into an empty PostgreSQL database, and compare both. Stop the daemon first."""
+    from datetime import UTC, datetime
+
+    from coursekeep_daemon.lock import DataDirLock
+    from coursekeep_daemon.settings import store_password
+    from coursekeep_daemon.store import move_store
+
+    source = call.settings.store.url
+    lock = DataDirLock(call.settings.daemon.data_dir, lambda: datetime.now(UTC))
+    with told_as_cli_errors():
+        lock.acquire()
+        try:
+            moved = move_store(source, to, password=store_password(call.settings))
+        finally:
+            lock.release()
+    if call.as_json:
+        tables = [{"table": one.name, "rows": one.rows, "sha256": one.digest} for one in moved]
+        call.print.data({"from": source, "to": to, "tables": tables})
+        return
+    call.print.table(("table", "rows", "sha256"), [(one.name, one.rows, one.digest[:16]) for one in moved])
+    call.print.say(f"{source} is as it was. Set `url` in [store] to {to!r}, then start the daemon.")
 
 
 def config_show(call: Call) -> None:
@@ -138,10 +166,11 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def with_store(call: Call, work: Callable[[Store], Awaitable[T]]) -> T:
+    from coursekeep_daemon.settings import store_password
     from coursekeep_daemon.store import Store
 
     async def run() -> T:
-        store = Store(call.settings.store.url)
+        store = Store(call.settings.store.url, password=store_password(call.settings))
         await store.start()
         try:
             return await work(store)

@@ -12,6 +12,10 @@ depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
+# text is ordered by code point on every database, whatever language a server was set up for
+WORD = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
+STRING = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+TEXT = sa.Text().with_variant(sa.String(collation="C"), "postgresql")
 
 _ROLES = {"read": "viewer", "operate": "operator", "admin": "administrator"}
 
@@ -30,12 +34,12 @@ def _user_account() -> None:
     op.create_table(
         "user_account",
         sa.Column("id", BIG_ID, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("name_key", sa.Text(), nullable=False),
-        sa.Column("role", sa.String(32), nullable=False),
-        sa.Column("password_hash", sa.String(), nullable=True),
-        sa.Column("issuer", sa.Text(), nullable=True),
-        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("name_key", TEXT, nullable=False),
+        sa.Column("role", WORD, nullable=False),
+        sa.Column("password_hash", STRING, nullable=True),
+        sa.Column("issuer", TEXT, nullable=True),
+        sa.Column("subject", TEXT, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("disabled_at", MOMENT, nullable=True),
         sa.Column("last_signed_in_at", MOMENT, nullable=True),
@@ -51,7 +55,7 @@ def _user_session() -> None:
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("user_id", BIG_ID, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("agent", TEXT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("last_used_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),

@@ -13,6 +13,10 @@ depends_on = None
 # spelt out here, not imported: a migration must not change when the models do
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
+# text is ordered by code point on every database, whatever language a server was set up for
+NAME = sa.String(200).with_variant(sa.String(collation="C"), "postgresql")
+WORD = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
+TEXT = sa.Text().with_variant(sa.String(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -24,10 +28,10 @@ def _notification() -> None:
     op.create_table(
         "notification",
         sa.Column("id", BIG_ID, nullable=False),
-        sa.Column("uid", sa.String(32), nullable=False),
-        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("uid", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
-        sa.Column("integration", sa.String(200), nullable=True),
+        sa.Column("integration", NAME, nullable=True),
         sa.Column("run_id", BIG_ID, nullable=True),
         sa.Column("recovers", BIG_ID, nullable=True),
         sa.Column("addressed_at", MOMENT, nullable=True),
@@ -47,13 +51,13 @@ def _delivery() -> None:
     op.create_table(
         "notification_delivery",
         sa.Column("notification_id", BIG_ID, nullable=False),
-        sa.Column("target", sa.String(200), nullable=False),
-        sa.Column("state", sa.String(32), nullable=False),
+        sa.Column("target", NAME, nullable=False),
+        sa.Column("state", WORD, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", MOMENT, nullable=True),
         sa.Column("delivered_at", MOMENT, nullable=True),
-        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("last_error", TEXT, nullable=True),
         sa.ForeignKeyConstraint(
             ["notification_id"],
             ["notification.id"],

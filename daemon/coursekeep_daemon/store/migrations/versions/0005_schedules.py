@@ -10,9 +10,12 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# text is ordered by code point on every database, whatever language a server was set up for
+TEXT = sa.Text().with_variant(sa.String(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
-    op.add_column("schedule", sa.Column("last_error", sa.Text(), nullable=True))
+    op.add_column("schedule", sa.Column("last_error", TEXT, nullable=True))
     op.add_column("schedule", sa.Column("revision", sa.Integer(), server_default="1", nullable=False))
     op.create_index(
         op.f("ix_run_schedule_id"),

@@ -10,6 +10,10 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+# text is ordered by code point on every database, whatever language a server was set up for
+NAME = sa.String(200).with_variant(sa.String(collation="C"), "postgresql")
+WORD = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
+
 #: reads the items once. What failed and was reimported later failed on its day.
 _COUNT = """
 INSERT INTO day_count (day, integration, status, count)
@@ -25,8 +29,8 @@ def upgrade() -> None:
     op.create_table(
         "day_count",
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("integration", sa.String(200), nullable=False),
-        sa.Column("status", sa.String(32), nullable=False),
+        sa.Column("integration", NAME, nullable=False),
+        sa.Column("status", WORD, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "integration", "status", name=op.f("pk_day_count")),
     )

@@ -1,51 +1,42 @@
-"""The store's promises, on SQLite."""
+"""The store's promises, on every database."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from fakes.store_contract_control import ControlContract
 from fakes.store_contract_days import DayContract
 from fakes.store_contract_items import ItemContract, WorkContract
 from fakes.store_contract_lists import ListContract
 from fakes.store_contract_runs import RunContract
 from fakes.store_contract_topics import AccessContract, TopicContract
-from fakes.store_house import House, sqlite_house
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return sqlite_house(tmp_path)
 
 
 class TestRuns(RunContract):
-    """Runs on SQLite."""
+    """Runs."""
 
 
 class TestItems(ItemContract):
-    """Items on SQLite."""
+    """Items."""
 
 
 class TestWork(WorkContract):
-    """Items at work on SQLite."""
+    """Items at work."""
 
 
 class TestControl(ControlContract):
-    """Pauses, cancels and reimports on SQLite."""
+    """Pauses, cancels and reimports."""
 
 
 class TestDays(DayContract):
-    """Counts of days on SQLite."""
+    """Counts of days."""
 
 
 class TestLists(ListContract):
-    """Lists on SQLite."""
+    """Lists."""
 
 
 class TestTopics(TopicContract):
-    """Integrations, pauses, schedules and events on SQLite."""
+    """Integrations, pauses, schedules and events."""
 
 
 class TestAccess(AccessContract):
-    """Tokens and audit on SQLite."""
+    """Tokens and audit."""
