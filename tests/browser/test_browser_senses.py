@@ -55,6 +55,7 @@ def test_the_keyboard_is_enough(house: BrowserHouse, visit: Visit, javascript: b
     try:
         visitor.open("/")
         # the name has the focus from the start
+        expect(visitor.page.locator("input[name=name]")).to_be_focused()
         keyboard.type(USERS["operator"])
         keyboard.press("Tab")
         keyboard.type(PASSWORD)

@@ -130,6 +130,23 @@ def test_exit_codes_tell_how_a_run_ended() -> None:
     _test(test)
 
 
+def test_a_watched_run_says_where_the_reasons_are() -> None:
+    """At its end `run watch` names the command that tells why courses were not archived; for programs it does not."""
+
+    async def test(house: ApiHouse, cli: Cli) -> None:
+        known = ItemPlan(ref="7", status=ItemStatus.SKIPPED, reason="archived", archived_in_run=1)
+        run = await _finished_run(house, GONE, known)
+
+        told = await cli("run", "watch", str(run))
+        assert told.out.splitlines()[-2:] == [
+            f"Why not found: coursekeep run items {run} --status not_found",
+            f"Why skipped: coursekeep run items {run} --status skipped",
+        ]
+        assert "Why" not in (await cli("run", "watch", str(run), "--json")).out
+
+    _test(test)
+
+
 def test_names_of_an_lms_cannot_speak_to_the_terminal() -> None:
     """Markup is shown as text and control characters are replaced."""
 

@@ -279,6 +279,7 @@ def test_the_command_tells_the_completeness_of_a_version() -> None:
         assert (table.code, first.code) == (1, 1), table.err + first.err
         assert "version 2: partial; gaps: 1, shown: 1" in table.out
         assert "The LMS withholds this file." in table.out
+        assert all(head in table.out for head in ("missing", "incomplete", "unknown"))
         assert (first.json["version"], first.json["kinds"]["grades"]["status"]) == (1, "complete")
 
     on_the_shelf(test)

@@ -129,7 +129,8 @@ async def known_versions(
     """Return the versions of a package, oldest first. Raises a problem where it, or this version, is not there."""
     versions = await service.store.package(package_id)
     if not versions:
-        raise Problem(404, "not-found", f"There is no package {package_id!r}. The list of packages shows all.")
+        where = "The list of packages shows all. Their ids begin with urn:uuid:."
+        raise Problem(404, "not-found", f"There is no package {package_id!r}. {where}")
     if version is not None and version not in {each.version for each in versions}:
         known = ", ".join(str(each.version) for each in versions)
         raise Problem(404, "not-found", f"Package {package_id!r} has no version {version}. It has: {known}.")

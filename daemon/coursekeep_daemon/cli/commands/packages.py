@@ -82,8 +82,9 @@ def completeness(
     if call.as_json:
         call.print.data(found)
     else:
-        names = ("expected", "captured", "gaps", "status", "remark")
-        call.print.table(("kind", *names), [(kind, *(c[name] for name in names)) for kind, c in found["kinds"].items()])
+        names = ("expected", "captured", "gaps", "gaps_of_unknown_size", "incomplete_records", "status", "remark")
+        heads = ("kind", "expected", "captured", "missing", "gaps of unknown size", "incomplete", "status", "remark")
+        call.print.table(heads, [(kind, *(c[name] for name in names)) for kind, c in found["kinds"].items()])
         gap = ("kind", "id", "reason", "count", "detail")
         if found["named_gaps"]:
             call.print.say("")

@@ -17,6 +17,8 @@ from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 
 __all__ = ["follow_run", "print_preview", "register"]
 
+#: what became of a course that leaves a person asking why
+_EXPLAINED = (ItemStatus.FAILED, ItemStatus.NOT_FOUND, ItemStatus.SKIPPED)
 _GOOD = {RunStatus.QUEUED, RunStatus.PLANNING, RunStatus.PROCESSING, RunStatus.COMPLETED}
 
 _RunId = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
@@ -179,7 +181,12 @@ def print_preview(printer: Printer, preview: Mapping[str, Any]) -> None:
 
 
 def _watch(call: Call, run_id: int) -> None:
-    _exit_by(watch(call.client, run_id, call.print))
+    run = watch(call.client, run_id, call.print)
+    if not call.as_json and is_over(run):
+        for status in _EXPLAINED:
+            if run["counts"].get(status):
+                call.print.say(f"Why {status.replace('_', ' ')}: coursekeep run items {run_id} --status {status}")
+    _exit_by(run)
 
 
 def _exit_by(run: Mapping[str, Any]) -> None:
