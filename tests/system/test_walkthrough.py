@@ -81,6 +81,17 @@ def test_its_check_is_good(daemon: DaemonProcess) -> None:
     assert '"ok": false' not in done.stdout
 
 
+def test_it_finds_the_courses_that_have_ended(daemon: DaemonProcess) -> None:
+    """Its courses count as ended as those of the connector for Canvas do, also where an own end does not count."""
+
+    def ended(integration: str) -> set[str]:
+        done = daemon.cli("run", "preview", "--integration", integration, "--ended-before", "2040-01-01", "--json")
+        return {each["course_id"] for each in json.loads(done.stdout)["items"]}
+
+    assert ended("greenfield") == ended("main")
+    assert "105" in ended("greenfield")
+
+
 def test_it_archives_what_the_built_in_connector_does(daemon: DaemonProcess) -> None:
     """Of the kinds that the guide reads, its packages hold as many records as those of the connector for Canvas."""
     courses = ("101", "102", "104", "106")
