@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,11 @@ def test_its_check_is_good(daemon: DaemonProcess) -> None:
 def test_it_finds_the_courses_that_have_ended(daemon: DaemonProcess) -> None:
     """Its courses count as ended as those of the connector for Canvas do, also where an own end does not count."""
 
+    today = datetime.now(UTC).date().isoformat()
+
     def ended(integration: str) -> set[str]:
-        done = daemon.cli("run", "preview", "--integration", integration, "--ended-before", "2040-01-01", "--json")
-        return {each["course_id"] for each in json.loads(done.stdout)["items"]}
+        done = daemon.cli("run", "preview", "--integration", integration, "--ended-before", today, "--json")
+        return {each["course_id"] for each in json.loads(done.stdout)["rows"]}
 
     assert ended("greenfield") == ended("main")
     assert "105" in ended("greenfield")
