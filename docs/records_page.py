@@ -15,9 +15,9 @@ INTRODUCTION = f"""# Records
 Every package holds its course as records: one file of JSON lines per kind, `data/records/<kind>.jsonl`, sorted by id,
 with a JSON Schema each in `data/schemas/`. This page is made from the same models (schema version {SCHEMA_VERSION}).
 
-A field is null where the LMS did not say. Times are RFC 3339 in UTC. Fields that end in `_id` or `_ids` name records of
-other files. `extra` holds what the model has no field for, by the LMS's own names. Every record has an `id`: the LMS's
-own, unique among the records of its kind in the package.
+A field is null where the LMS did not say; lists and `extra` are empty then, never null. Times are RFC 3339 in UTC.
+Fields that end in `_id` or `_ids` name records of other files. `extra` holds what the model has no field for, by the
+LMS's own names. Every record has an `id`: the LMS's own, unique among the records of its kind in the package.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ def test_its_check_is_good(daemon: DaemonProcess) -> None:
 
     assert "submission_files" in done.stdout
     assert '"ok": false' not in done.stdout
+
+
+def test_it_finds_the_courses_that_have_ended(daemon: DaemonProcess) -> None:
+    """Its courses count as ended as those of the connector for Canvas do, also where an own end does not count."""
+
+    today = datetime.now(UTC).date().isoformat()
+
+    def ended(integration: str) -> set[str]:
+        done = daemon.cli("run", "preview", "--integration", integration, "--ended-before", today, "--json")
+        return {each["course_id"] for each in json.loads(done.stdout)["rows"]}
+
+    assert ended("greenfield") == ended("main")
+    assert "105" in ended("greenfield")
 
 
 def test_it_archives_what_the_built_in_connector_does(daemon: DaemonProcess) -> None:

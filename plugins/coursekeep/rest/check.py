@@ -133,7 +133,7 @@ class Check:
                 if error.status in stream.means:
                     detail = f"every course has a gap here ({meaning}): {error}"
                     return CheckStep(name=stream.name, ok=True, detail=detail)
-            return _failed(stream.name, error)
+            return _below(stream, parent_id, error) or _failed(stream.name, error)
         return CheckStep(name=stream.name, ok=True)
 
     def _keep_sample(self, stream: Endpoint, items: Sequence[Any]) -> None:
@@ -155,6 +155,17 @@ _REMEDIES: dict[type[ConnectorError], str] = {
     RetryLater: "Check base_url, the network and the certificate; if they are right, try again later.",
 }
 _ODD = "Check base_url: the answer must come from the API of the LMS itself, not from a page for people."
+
+
+def _below(stream: Endpoint, parent_id: str | None, error: ConnectorError) -> CheckStep | None:
+    """Say of a list below a parent that is not there what it was asked for with; None where that is not so."""
+    if parent_id is None or not isinstance(error, NotFound):
+        return None
+    remedy = (
+        f"Check `path` of the stream {stream.name!r}: {{parent_id}} was {parent_id!r}, the id of the record that "
+        f"{stream.parent} gives. Where the LMS asks for another value of that object, write {{parent.PLACE}}."
+    )
+    return CheckStep(name=stream.name, ok=False, detail=str(error), remedy=remedy)
 
 
 def _failed(name: str, error: ConnectorError) -> CheckStep:

@@ -22,7 +22,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from coursekeep.rest.places import ABSENT, Json, Place, look, steps
@@ -90,6 +90,15 @@ class Each:
     of: Place | None = None
 
 
+class _Refused(Enum):
+    """What becomes of a word that a `Choice` does not know, where it says nothing else."""
+
+    REFUSED = "refused"
+
+
+_REFUSED: Final = _Refused.REFUSED
+
+
 @dataclass(frozen=True)
 class Choice:
     """A word of Coursekeep's for each word of the LMS's."""
@@ -97,8 +106,8 @@ class Choice:
     at: Place
     words: Mapping[Any, Any]
     _: KW_ONLY
-    #: for words that are not in the map; without it such a value makes no sense
-    other: Any = None
+    #: for words that are not in the map, None for null; without it such a word is a gap, and null stays null
+    other: Any = _REFUSED
 
 
 #: where the value of a field comes from
@@ -186,9 +195,11 @@ def _choose(item: Json, choice: Choice) -> Any:
     try:
         return choice.words[found]
     except (KeyError, TypeError):
-        if choice.other is None and found is not None:
-            raise Doubt("is none of the words that the connector knows") from None
-        return choice.other
+        if choice.other is not _REFUSED:
+            return choice.other
+        if found is None:
+            return None
+        raise Doubt("is none of the words that the connector knows") from None
 
 
 def as_text(value: Any) -> Any:

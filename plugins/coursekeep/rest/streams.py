@@ -7,7 +7,7 @@ download (`Files`). What stands in none of the fields stays in ``native/api``, a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -245,3 +245,20 @@ class Unread:
     def __post_init__(self) -> None:
         if not self.what.strip():
             raise DeclarationError(f"Unread: say what of {self.kind} is not read")
+
+    @classmethod
+    def rest(
+        cls, streams: Iterable[Endpoint], *, what: str, lacking: Collection[Kind] = (), by_hand: Collection[Kind] = ()
+    ) -> tuple[Unread, ...]:
+        """Return every kind that no stream gives, each with the sentence `what`.
+
+        Left out are `lacking`, kinds that the LMS does not have, and `by_hand`, those that `export` gives besides.
+        Raises `DeclarationError` where a stream gives one of these.
+        """
+        given = {stream.gives for stream in streams}
+        for name, kinds in (("lacking", lacking), ("by_hand", by_hand)):
+            for kind in kinds:
+                if kind in given:
+                    raise DeclarationError(f"Unread.rest: {name}: a stream gives {kind}; take one of the two away")
+        left_out = given.union(lacking, by_hand)
+        return tuple(cls(kind=kind, what=what) for kind in Kind if kind not in left_out)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,26 @@ def test_nothing_of_the_template_is_left_in_what_it_makes(tmp_path: Path) -> Non
         text = path.read_text(encoding="utf-8").replace("${{ matrix.python }}", "")
         assert "{{" not in f"{path}{text}", path
         assert not path.name.endswith(".jinja")
+
+
+def test_what_a_daemon_leaves_in_the_folder_is_not_published(tmp_path: Path) -> None:
+    """Archive, store and settings of a daemon that was tried there are in neither git nor the sdist."""
+    made = tmp_path / "made"
+    make_connector(plan_connector("slate", title=None, folder=made, taken=[]))
+    for name, text in (("archive/student.jsonl", "a person"), ("data/coursekeep.db", "x"), ("settings.toml", "")):
+        (made / name).parent.mkdir(exist_ok=True)
+        (made / name).write_text(text)
+    ignored = (made / ".gitignore").read_text()
+    (made / ".gitignore").unlink()  # the sdist does not depend on git
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist"]
+    subprocess.run(build, cwd=made, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+    (sdist,) = (made / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert {"coursekeep_slate/settings.py", "pyproject.toml"} <= names
+    assert not names & {"archive/student.jsonl", "data/coursekeep.db", "settings.toml"}
+    assert {"/archive/", "/data/", "/settings.toml"} <= set(ignored.splitlines())
 
 
 def test_a_failure_while_making_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,17 @@ def test_a_stream_that_cannot_be_read_fails_alone(server: ScriptedServer, code: 
     assert "no topics to try it with" in found["posts"].detail
 
 
+def test_a_list_below_that_is_not_there_names_what_it_was_asked_for_with(server: ScriptedServer) -> None:
+    """The remedy of a 404 below a parent is about the stream's path and the id in it, not about the address."""
+    server.on("/courses/1/topics", listing({"id": 5, "title": "Hello"}))
+    server.on("/topics/5/posts", status(404))
+    found = steps(server, TOPICS, POSTS)
+
+    assert "GET /topics/5/posts" in found["posts"].detail
+    assert "`path` of the stream 'posts': {parent_id} was '5'" in found["posts"].remedy
+    assert "base_url" not in found["posts"].remedy
+
+
 def test_what_refusals_mean_is_no_failure(server: ScriptedServer) -> None:
     """A list that is switched off, or that is known to be withheld, is as it should be, and says so."""
     server.on("/courses/1/topics", status(404))

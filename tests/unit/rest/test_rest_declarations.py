@@ -155,3 +155,21 @@ def test_an_index_may_be_a_parent() -> None:
     index = Index(name="topics", path="/{course_id}", kind=Kind.PAGES)
 
     assert make_connector("http://127.0.0.1:9", index, BELOW).streams == (index, BELOW)
+
+
+def test_the_rest_is_every_kind_that_nothing_gives() -> None:
+    """`Unread.rest` tells of all kinds but those that streams or `export` give, and those that the LMS lacks."""
+    streams = (pages_stream(), Files(name="files", path="/courses/{course_id}/files"))
+    told = Unread.rest(streams, what="Not read yet.", lacking=(Kind.BADGES,), by_hand=(Kind.GROUPS,))
+
+    assert {each.kind for each in told} == set(Kind) - {Kind.PAGES, Kind.FILES, Kind.BADGES, Kind.GROUPS}
+    assert {each.what for each in told} == {"Not read yet."}
+    make_connector("http://127.0.0.1:9", *streams, unread=told)
+
+
+@pytest.mark.parametrize("name", ["lacking", "by_hand"])
+def test_what_a_stream_gives_is_not_lacking(name: str) -> None:
+    """A kind that a stream gives cannot be one that the LMS lacks, nor one that is given by hand."""
+    given: dict[str, Any] = {name: (Kind.PAGES,)}
+    with pytest.raises(DeclarationError, match=f"{name}: a stream gives pages"):
+        Unread.rest((pages_stream(),), what="Not read yet.", **given)

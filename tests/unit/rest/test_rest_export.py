@@ -12,6 +12,7 @@ from fakes.scripted_server import ScriptedServer, answer, answer_json, status
 from coursekeep import CredentialsNeeded, GapReason, Kind, NotFound, RetryLater
 from coursekeep.rest import (
     SWITCHED_OFF,
+    Choice,
     Constant,
     Each,
     Total,
@@ -290,3 +291,26 @@ def test_a_function_gives_what_a_map_cannot(server: ScriptedServer) -> None:
     assert export.of(Kind.PAGES) == {"7": {"title": "Moss", "published": True}, "8": {"title": "Fern"}}
     assert "KeyError" in export.gaps[0].detail
     assert adds_up(export, [Kind.PAGES])
+
+
+@pytest.mark.parametrize(
+    ("given", "word", "value", "told"),
+    [
+        ({}, "live", True, 0),
+        ({}, "odd", None, 1),
+        ({}, None, None, 0),
+        ({"other": None}, "odd", None, 0),
+        ({"other": None}, None, None, 0),
+        ({"other": False}, "odd", False, 0),
+        ({"other": False}, None, False, 0),
+    ],
+)
+def test_a_word_that_a_choice_does_not_know(
+    server: ScriptedServer, given: dict[str, Any], word: str | None, value: bool | None, told: int
+) -> None:
+    """Without `other` an unknown word is a gap and null is null; `other` stands for both, None among what it may be."""
+    server.on("/courses/1/pages", listing({"id": 7, "title": "Moss", "state": word}))
+    export = pages(server, fields={"title": "title", "published": Choice("state", {"live": True}, **given)})
+
+    assert export.of(Kind.PAGES)["7"].get("published") is value
+    assert len(export.gaps) == told
