@@ -335,6 +335,24 @@ class AccessContract:
 
         house.run(test)
 
+    def test_what_is_noted_of_a_run_is_told(self, house: House) -> None:
+        """Whoever shows who did what to a run is told when it is noted; of other targets nothing is told."""
+
+        async def test(store: Store) -> None:
+            before = await store.last_event_id()
+
+            await store.audit("ann", "run.resume", "run 7", "done")
+            await store.audit("ann", "integration.pause", "main", "done")
+
+            (event,) = await store.events_after(before)
+            assert (event.kind, event.run_id, event.data) == (
+                "activity",
+                7,
+                {"action": "run.resume", "result": "done"},
+            )
+
+        house.run(test)
+
     def test_naive_datetimes(self, house: House) -> None:
         """A moment without time zone is refused at the door, and its neighbours of the same moment are stored."""
 

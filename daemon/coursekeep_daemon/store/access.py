@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from coursekeep_daemon.store.users import USER, add_user, user_key
 __all__ = ["SCOPE_ROLES", "Access"]
 
 _TOKEN = Shape(ApiToken, api_token)
+#: target of what is done to a run
+_OF_RUN = re.compile(r"run ([0-9]{1,18})")
 _AUDIT = Shape(AuditEvent, audit_event)
 
 _BOTH = [*_TOKEN.columns, *USER.columns]
@@ -170,4 +173,8 @@ def _owner(tx: Transaction, owner: str | None, name: str, needed: Role) -> User:
 
 def _audit(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> Sequence[None]:
     tx.execute_many(insert(audit_event), [{"at": tx.now, **row} for row in rows])
+    for row in rows:
+        if run := _OF_RUN.fullmatch(row["target"]):
+            # what was done is told before who did it is noted: whoever shows both has to look again
+            tx.tell("activity", {"action": row["action"], "result": row["result"]}, run_id=int(run[1]))
     return [None] * len(rows)
