@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
 
 from coursekeep.kinds import Kind
-from coursekeep.records import Expected, Gap, GapReason, RawPage
+from coursekeep.records import Expected, Gap, GapReason
+from coursekeep.tally import Tally
 
 __all__ = ["Ledger", "Listing"]
 
@@ -45,26 +45,15 @@ class Listing:
         return self.name if self.of is None else f"{self.name} of {self.of}"
 
 
-class Ledger:
+class Ledger(Tally):
     """Counts and judges the parts of one export."""
 
     def __init__(self) -> None:
-        self._expected: Counter[tuple[Kind, str]] = Counter()
-        self._numbers: Counter[str] = Counter()
+        super().__init__()
         #: what was kept under each id, as a digest
         self._kept: dict[tuple[Kind, str], bytes] = {}
         self._doubts: dict[tuple[Kind, str], list[str]] = {}
         self._doubted: Counter[tuple[Kind, str]] = Counter()
-
-    def raw(self, endpoint: str, body: Any, *, of: str | None = None) -> RawPage:
-        """Make a raw page. `of` names the object that the answer belongs to: the answer itself may not say."""
-        self._numbers[endpoint] += 1
-        number = self._numbers[endpoint]
-        return RawPage(endpoint=endpoint, number=number, body=body if of is None else {"id": of, "answer": body})
-
-    def expect(self, kind: Kind, count: int, basis: str) -> None:
-        """Count what the LMS says there is; zero says that a list was read and was empty."""
-        self._expected[kind, basis] += count
 
     def taken(self, listing: Listing, id_: str, content: object) -> tuple[bool, Gap | None]:
         """Count an object of a list. Returns whether to keep it, and a gap where another has its id."""
@@ -129,8 +118,7 @@ class Ledger:
 
     def end(self) -> Iterator[Expected | Gap]:
         """Yield the counts and doubts of the export."""
-        for (kind, basis), count in sorted(self._expected.items()):
-            yield Expected(kind=kind, count=count, basis=basis)
+        yield from self.expected()
         for (kind, text), ids in sorted(self._doubts.items()):
             times = self._doubted[kind, text]
             named = ", ".join(ids) + (" and others" if times > len(ids) else "")
