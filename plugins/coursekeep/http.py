@@ -235,13 +235,13 @@ class LmsClient:
         """
 
         async def attempt() -> bytes:
-            blocks: list[bytes] = []
+            content = bytearray()
             async with self._once.open(url, auth) as download:
                 async for block in download.chunks:
-                    blocks.append(block)
-                    if sum(map(len, blocks)) > limit:
+                    content += block
+                    if len(content) > limit:
                         raise MalformedAnswer(f"the file is longer than {limit} bytes")
-            return b"".join(blocks)
+            return bytes(content)
 
         return await persist(self._retry, attempt, lambda error: isinstance(error, RetryLater))
 
