@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.metadata
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -19,10 +20,10 @@ from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
-from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
@@ -78,7 +79,8 @@ class Service(ScheduleCalls):
         self.settings = settings
         self.clock = clock
         self.version = importlib.metadata.version("coursekeep")
-        self.metrics = Metrics(self.version)
+        self.observation = Observation(settings, self.version)
+        self.metrics = self.observation.metrics
         self._registry = registry
         self._patience = patience or Patience()
         self._retry = retry
@@ -96,6 +98,7 @@ class Service(ScheduleCalls):
         async with AsyncExitStack() as stack:
             self._start_lock(stack)
             self._start_registry()
+            await self.observation.start(stack)
             await self._open_integrations(stack)
             self._read_schedules()
             self._targets = await open_targets(self.settings, stack)
@@ -134,15 +137,16 @@ class Service(ScheduleCalls):
 
     def _start_registry(self) -> None:
         self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
-        for plugin in self.registry.plugins():
-            self.metrics.plugins.labels(plugin.state.value).inc()
+        self.metrics.plugins(Counter(plugin.state.value for plugin in self.registry.plugins()))
 
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
         url, password = self.settings.store.url, self._store_password
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
-        self.store = Store(url, password=password, clock=self.clock, exclusive=True)
+        observer = self.metrics.store_observer()
+        self.store = Store(url, password=password, clock=self.clock, exclusive=True, observer=observer)
+        self.metrics.watch_writer(lambda: self.store.changes_waiting)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)
@@ -161,7 +165,9 @@ class Service(ScheduleCalls):
 
     async def _open_integrations(self, stack: AsyncExitStack) -> None:
         """Read the settings of all connectors and open these. Nothing is made before: wrong settings change nothing."""
-        self._lmses, self._unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+        self._lmses, self._unusable = await open_integrations(
+            self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
+        )
 
     def _read_schedules(self) -> None:
         self._declared = declared_schedules(self.settings, self.clock())
@@ -212,11 +218,14 @@ class Service(ScheduleCalls):
                 clock=self.clock,
                 patience=self._patience.course,
             ),
-            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
+            archiver=Archiver(
+                self.archive, self._watch, self._rules(), self.clock, self._planner.find, self.observation.tracing
+            ),
             holds=self.holds,
             hooks=self._hooks,
             clock=self.clock,
             finished=self.metrics.course_done,
+            tracing=self.observation.tracing,
         )
         stack.push_async_callback(self._dispatcher.stop, timeout)
         await self._dispatcher.start()
@@ -267,6 +276,7 @@ class Service(ScheduleCalls):
         self.scheduler = Scheduler(self.settings.daemon.data_dir / "schedule.db", self._due)
         stack.push_async_callback(self.scheduler.stop)
         self.system = SystemView(self, in_flight=lambda: self._dispatcher.in_flight)
+        self.observation.watch_state(stack, self.store, self.holds, self.expiry, self.system.space, self.clock)
         unchanged = await self.scheduler.start(await self.store.schedules(), self._refreshes)
         self._in_background(self._scheduled.catch_up, unchanged)
 

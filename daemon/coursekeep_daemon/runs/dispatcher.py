@@ -25,6 +25,7 @@ from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Conflict, Item, ItemResult, Run, Store, StoreError
+from coursekeep_daemon.tracing import Tracing, note_result
 
 __all__ = ["Dispatcher"]
 
@@ -69,6 +70,7 @@ class Dispatcher:
         clock: Clock,
         finished: Callable[[Item, ItemResult], None] = lambda item, result: None,
         store_patience: Backoff | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Take what is needed; `finished` is called with each item that an attempt has ended."""
         self._store = store
@@ -79,6 +81,7 @@ class Dispatcher:
         self._hooks = hooks
         self._clock = clock
         self._finished = finished
+        self._tracing = tracing or Tracing()
         self._store_patience = store_patience or Backoff(first=1.0, longest=30.0)
         self._desks = {lms.name: _Desk(lms) for lms in lmses.values()}
         self._working: dict[int, Run] = {}  # runs of items in flight, by item
@@ -179,13 +182,19 @@ class Dispatcher:
         desk = self._desks[item.integration]
         run = self._working[item.id]
         try:
-            with bound(run=run.id, item=item.id, integration=item.integration):
+            with (
+                bound(run=run.id, item=item.id, integration=item.integration),
+                self._tracing.course(item) as span,
+            ):
                 try:
                     result, stopped = await self._archive(item, run, desk.lms)
                 except asyncio.CancelledError:
                     await self._give_back(item)
                     raise
-                await self._settle(result, await self._write_down(result), stopped)
+                note_result(span, result)
+                with self._tracing.step("store"):
+                    done = await self._write_down(result)
+                await self._settle(result, done, stopped)
         finally:
             del self._working[item.id]
             desk.in_flight -= 1

@@ -39,8 +39,10 @@ from coursekeep_daemon.store.records import (
     StoredTerm,
     User,
 )
+from coursekeep_daemon.store.standing import Standing
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
+from coursekeep_daemon.store.watching import StoreObserver
 
 __all__ = [
     "ApiToken",
@@ -69,9 +71,11 @@ __all__ = [
     "SchemaMismatch",
     "Session",
     "Slice",
+    "Standing",
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
     "User",

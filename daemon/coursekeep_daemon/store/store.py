@@ -22,8 +22,10 @@ from coursekeep_daemon.store.reimports import Reimports
 from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.sessions import Sessions
+from coursekeep_daemon.store.standing import StandingReader
 from coursekeep_daemon.store.transaction import Clock
 from coursekeep_daemon.store.users import Users
+from coursekeep_daemon.store.watching import StoreObserver
 from coursekeep_daemon.store.work import Work
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
 
@@ -50,6 +52,7 @@ class Store(
     Events,
     Notifications,
     Days,
+    StandingReader,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
@@ -66,16 +69,20 @@ class Store(
         lock_timeout: float = 5.0,
         events_kept: int = EVENTS_KEPT,
         exclusive: bool = False,
+        observer: StoreObserver | None = None,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
-        `exclusive` keeps a second daemon from writing to the same PostgreSQL database. Raises `SettingsError`.
+        `exclusive` keeps a second daemon from writing to the same PostgreSQL database; `observer` is told how the store
+        works. Raises `SettingsError`.
         """
         self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
-        self._reader = Reader(self._database)
-        self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
+        self._reader = Reader(self._database, observer)
+        self._writer = Writer(
+            self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept, observer=observer
+        )
 
     async def start(self) -> None:
         """Check the schema, and make reading and writing possible.
@@ -97,6 +104,11 @@ class Store(
         await self._writer.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
+
+    @property
+    def changes_waiting(self) -> int:
+        """Return how many changes wait for the next transaction."""
+        return self._writer.waiting
 
     async def revision(self) -> str:
         """Return the revision of the schema."""
