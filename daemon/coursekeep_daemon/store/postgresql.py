@@ -11,9 +11,10 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -24,8 +25,11 @@ from coursekeep_daemon.store.copying import copy_rows
 from coursekeep_daemon.store.database import READERS, Database
 from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError, StoreLocked
 from coursekeep_daemon.store.postgresql_errors import meaning
+from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["OLDEST", "PostgresDatabase", "meaning"]
+
+T = TypeVar("T")
 
 #: the oldest major version that the tests have run on
 OLDEST: Final = 16
@@ -94,6 +98,7 @@ class PostgresDatabase(Database):
         event.listen(self.writer, "begin", self._begin)
         event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
+        self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
 
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
@@ -156,6 +161,20 @@ class PostgresDatabase(Database):
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
         connection.exec_driver_sql(take.format(staged, columns, table.name))
 
+    def moment(self) -> ColumnElement[datetime]:
+        """Return the expression of the present by the server's clock."""
+        return func.clock_timestamp(type_=UtcDateTime())
+
+    def pulse(self, work: Callable[[Connection], T]) -> T:
+        """Run statements on a connection of their own, without transaction and without the writers' lock."""
+        with self._pulse.connect() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        super().close()
+        self._pulse.dispose()
+
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether the server had closed a connection before it was used, as it does when it is restarted."""
         return error.connection_invalidated
@@ -202,8 +221,16 @@ class PostgresDatabase(Database):
         except SQLAlchemyError as error:
             raise _translated(error) from error
 
-    def _engine(self, *, connections: int, read_only: str, isolation: str) -> Engine:
+    def driver_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that psycopg connects with."""
+        _, arguments = self.writer.dialect.create_connect_args(self._url)
+        return {**self._with_timeouts(), **arguments, "application_name": "coursekeep"}
+
+    def _with_timeouts(self) -> dict[str, Any]:
         arguments = {"connect_timeout": _CONNECT_TIMEOUT, "target_session_attrs": "read-write", "keepalives_idle": 10}
+        return {key: value for key, value in arguments.items() if key not in self._url.query}
+
+    def _engine(self, *, connections: int, read_only: str, isolation: str) -> Engine:
         try:
             engine = create_engine(
                 self._url,
@@ -212,7 +239,7 @@ class PostgresDatabase(Database):
                 isolation_level=isolation,
                 hide_parameters=True,  # in tracebacks
                 max_overflow=0,
-                connect_args={key: value for key, value in arguments.items() if key not in self._url.query},
+                connect_args=self._with_timeouts(),
             )
         except ModuleNotFoundError as error:
             raise SettingsError(
