@@ -24,7 +24,7 @@ from coursekeep_daemon.package import PackageError
 from coursekeep_daemon.runs.holds import Hold, HoldLevel, Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
-from coursekeep_daemon.store import Run, Schedule, Standing, Store, StoreError
+from coursekeep_daemon.store import Run, Schedule, Store, StoreError, Worker, WorkState
 
 __all__ = ["StateMetrics"]
 
@@ -101,14 +101,16 @@ class StateMetrics(Collector):
 
     async def _read(self) -> None:
         try:
-            standing, schedules = await self._store.standing(), await self._store.schedules()
+            state, schedules = await self._store.work_state(), await self._store.schedules()
+            workers = await self._store.workers()
         except StoreError as error:
             log.warning("metrics_without_store", reason=str(error))
             self._unread()
             return
-        samples = _of_runs(standing, self._holds)
-        samples["coursekeep_notifications_pending"] = [((name,), n) for name, n in standing.deliveries.items()]
+        samples = _of_runs(state, self._holds)
+        samples["coursekeep_notifications_pending"] = [((name,), n) for name, n in state.deliveries.items()]
         samples |= _of_schedules(schedules, self._clock())
+        samples |= _of_workers(workers)
         samples["coursekeep_credentials_end_timestamp_seconds"] = [
             ((name,), end.at.timestamp()) for name, end in self._expiry.all().items()
         ]
@@ -129,13 +131,13 @@ class StateMetrics(Collector):
         self._state = _State(read_at=float("-inf"))
 
 
-def _of_runs(standing: Standing, holds: Holds) -> _Samples:
+def _of_runs(state: WorkState, holds: Holds) -> _Samples:
     items: Counter[tuple[str, ...]] = Counter()
     runs: Counter[tuple[str, ...]] = Counter()
     waiting_items: Counter[tuple[str, ...]] = Counter()
     waiting_runs: Counter[tuple[str, ...]] = Counter()
     oldest: dict[tuple[str, ...], float] = {}
-    for run in standing.open_runs:
+    for run in state.open_runs:
         name, queued = run.integration, run.counts[ItemStatus.QUEUED]
         runs[name, run.status.value] += 1
         items[name, "queued"] += queued
@@ -147,11 +149,11 @@ def _of_runs(standing: Standing, holds: Holds) -> _Samples:
         if hold is not None:
             waiting_items[name, _reason(hold, run, holds)] += queued
             continue
-        later = min(standing.postponed.get(run.id, 0), queued)
+        later = min(state.postponed.get(run.id, 0), queued)
         waiting_items[name, WaitReason.NOT_DUE.value] += later
         waiting_items[name, WaitReason.TURN.value] += queued - later
-        if since := standing.waiting_since.get(run.id):
-            seconds = max(0.0, (standing.at - since).total_seconds())
+        if since := state.waiting_since.get(run.id):
+            seconds = max(0.0, (state.at - since).total_seconds())
             oldest[name,] = max(seconds, oldest.get((name,), 0.0))
     return {
         "coursekeep_queue_items": list(items.items()),
@@ -168,6 +170,16 @@ def _reason(hold: Hold | None, run: Run, holds: Holds) -> str:
     if holds.pauses(run.integration, run):
         return WaitReason.PAUSED.value
     return WaitReason.UNUSABLE.value if hold.level is HoldLevel.INTEGRATION else hold.level.value
+
+
+def _of_workers(workers: Iterable[Worker]) -> _Samples:
+    found = list(workers)
+    draining = sum(one.draining for one in found)
+    return {
+        "coursekeep_workers": [(("working",), float(len(found) - draining)), (("draining",), float(draining))],
+        "coursekeep_worker_slots": [((), float(sum(one.concurrency for one in found if not one.draining)))],
+        "coursekeep_worker_slots_busy": [((), float(sum(one.busy for one in found)))],
+    }
 
 
 def _of_schedules(schedules: Iterable[Schedule], now: datetime) -> _Samples:

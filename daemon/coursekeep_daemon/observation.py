@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -13,10 +14,14 @@ from coursekeep_daemon.metrics_server import serve_metrics
 from coursekeep_daemon.metrics_state import StateMetrics
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.settings import Settings
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.store import Store, StoreError
 from coursekeep_daemon.tracing import Tracing, both, open_tracing
 
 __all__ = ["Observation"]
+
+
+#: seconds that the store of a worker gets to answer
+_PATIENCE = 2.0
 
 
 class Observation:
@@ -28,6 +33,7 @@ class Observation:
         self.metrics = Metrics(version)
         self.tracing = Tracing()
         self._state: StateMetrics | None = None
+        self._store: Store | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open what traces, and the endpoint for metrics where the settings name one; `stack` closes both.
@@ -59,6 +65,12 @@ class Observation:
         self._state = StateMetrics(self.metrics, store, holds, expiry, space, clock=clock)
         stack.push_async_callback(self._state.stop)
 
+    def watch_worker(self, store: Store, holds: Holds, *, in_flight: Callable[[], int]) -> None:
+        """Have it asked what a worker has in flight; whether its store answers is seen by a small read."""
+        self.metrics.watch_writer(lambda: store.changes_waiting)
+        self.metrics.watch(in_flight, lambda: holds.storage is not None)
+        self._store = store
+
     async def scrape(self) -> bytes:
         """Return all metrics in Prometheus's text format; what the store says is a few seconds old at most."""
         await self._refresh()
@@ -67,3 +79,14 @@ class Observation:
     async def _refresh(self) -> None:
         if self._state is not None:
             await self._state.refresh()
+        elif self._store is not None:
+            self.metrics.store_read(up=await _answers(self._store))
+
+
+async def _answers(store: Store) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await store.revision()
+    except (StoreError, TimeoutError):
+        return False
+    return True

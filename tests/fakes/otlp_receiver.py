@@ -34,6 +34,7 @@ class OtlpReceiver:
     """Use as a context manager; `url` is what the settings call the endpoint."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
+    #: names in lower case
     headers: list[dict[str, str]] = field(default_factory=list)
     resource: dict[str, Any] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
@@ -86,12 +87,12 @@ def _handler(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            receiver.take(self.path, dict(self.headers.items()), body)
+            receiver.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, code: object = "-", size: object = "-") -> None:
             pass
 
     return Handler

@@ -28,6 +28,8 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
+    Lease,
+    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -38,11 +40,12 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
+    Worker,
 )
-from coursekeep_daemon.store.standing import Standing
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 from coursekeep_daemon.store.watching import StoreObserver
+from coursekeep_daemon.store.work_state import WorkState
 
 __all__ = [
     "ApiToken",
@@ -58,6 +61,8 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "Lease",
+    "LeaseState",
     "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
@@ -71,7 +76,6 @@ __all__ = [
     "SchemaMismatch",
     "Session",
     "Slice",
-    "Standing",
     "Store",
     "StoreError",
     "StoreLocked",
@@ -80,5 +84,7 @@ __all__ = [
     "StoredTerm",
     "User",
     "UserChange",
+    "WorkState",
+    "Worker",
     "move_store",
 ]

@@ -1,77 +1,61 @@
-"""How the work stands, in one read that stays small however many items there are: it asks of open runs only."""
+"""A connection to PostgreSQL that stands for as long as something lasts: to hear notices, to hold a lock.
+
+It belongs to no pool, and every question has a limit: one that a cut network leaves without answer is given up at once,
+where the driver would first ask the server, over the same network, to cancel it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
-from sqlalchemy import Connection, Select, func, select
-
-from coursekeep_daemon.notifications.records import DeliveryState
-from coursekeep_daemon.runs.states import ItemStatus
-from coursekeep_daemon.store.models import item
-from coursekeep_daemon.store.models_notifications import notification_delivery
-from coursekeep_daemon.store.records import Run
-from coursekeep_daemon.store.room import Room
-from coursekeep_daemon.store.runs import open_runs_in_brief
-
-__all__ = ["Standing", "StandingReader"]
-
-#: runs whose items are looked at one by one; those begun first, which have waited longest
-_MOST_RUNS = 200
-#: postponed items of one run that are counted; more are told as this many
-_MOST_POSTPONED = 10_000
+__all__ = ["Standing"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How the work stood at one moment."""
+    """One asynchronous connection of psycopg, outside of transactions. Leave it through `async with`."""
 
-    at: datetime
-    #: without `params` and `options`
-    open_runs: Sequence[Run]
-    #: by run: items that are put off to a later time
-    postponed: Mapping[int, int]
-    #: by run: since when the item waits that has waited longest and could begin
-    waiting_since: Mapping[int, datetime]
-    #: by target: deliveries that are still to be made
-    deliveries: Mapping[str, int]
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
 
+    async def __aenter__(self) -> Self:
+        return self
 
-class StandingReader(Room):
-    """Reads how the work stands."""
+    async def __aexit__(self, *exc: object) -> None:
+        await self._connection.close()
 
-    async def standing(self) -> Standing:
-        """Return how the work stands now, on one snapshot."""
-        now = self._clock()
-        return await self._reader(lambda connection: _read(connection, now))
+    async def ask(self, query: str, values: tuple[Any, ...] = (), *, within: float) -> Any:
+        """Return the first value of the answer; None where there is none.
 
+        Raises what the driver raises, and TimeoutError after `within` seconds: then the connection is over.
+        """
+        asked = asyncio.create_task(self._first(query, values))
+        try:
+            await asyncio.wait({asked}, timeout=within)
+            if not asked.done():
+                raise TimeoutError(f"the server has not answered for {within:g} s")
+        finally:
+            if not asked.done():
+                self._break()
+                await asyncio.wait({asked})
+                asked.exception()  # which this made
+        return asked.result()
 
-def _read(connection: Connection, now: datetime) -> Standing:
-    runs = open_runs_in_brief(connection)
-    postponed: dict[int, int] = {}
-    since: dict[int, datetime] = {}
-    for run in [run for run in runs if run.counts[ItemStatus.QUEUED]][:_MOST_RUNS]:
-        later = item.c.not_before > now
-        some = _queued(run.id, select(item.c.id)).where(later).limit(_MOST_POSTPONED)
-        postponed[run.id] = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
-        if (oldest := _oldest(connection, run.id, now)) is not None:
-            since[run.id] = oldest
-    table = notification_delivery
-    waiting = select(table.c.target, func.count()).where(table.c.state == DeliveryState.PENDING)
-    deliveries = {row[0]: row[1] for row in connection.execute(waiting.group_by(table.c.target))}
-    return Standing(at=now, open_runs=runs, postponed=postponed, waiting_since=since, deliveries=deliveries)
+    async def notices(self, seconds: float) -> AsyncIterator[str]:
+        """Yield what notices say, for so many seconds. Raises what ends the connection."""
+        async for notice in self._connection.notifies(timeout=seconds):
+            yield notice.payload
 
+    async def _first(self, query: str, values: tuple[Any, ...]) -> Any:
+        cursor = await self._connection.execute(query, values)
+        row = await cursor.fetchone() if cursor.description is not None else None
+        return None if row is None else row[0]
 
-def _oldest(connection: Connection, run_id: int, now: datetime) -> datetime | None:
-    """Return since when a run's item waits that has waited longest: from its making, or from when it was due again."""
-    fresh = _queued(run_id, select(item.c.created_at)).where(item.c.not_before.is_(None)).order_by(item.c.id).limit(1)
-    again = _queued(run_id, select(func.min(item.c.not_before))).where(item.c.not_before <= now)
-    found = [connection.execute(query).scalar() for query in (fresh, again)]
-    return min((each for each in found if each is not None), default=None)
-
-
-def _queued(run_id: int, query: Select[Any]) -> Select[Any]:
-    return query.where(item.c.run_id == run_id, item.c.status == ItemStatus.QUEUED)
+    def _break(self) -> None:
+        """End what the connection waits for, without a word to the server."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)

@@ -181,14 +181,14 @@ def test_the_store_is_read_once_for_many_scrapes(tmp_path):
         metrics = Metrics("0")
         state = state_of(store, metrics, house.clock)
         reads = 0
-        standing = store.standing
+        work_state = store.work_state
 
         async def counted() -> Any:
             nonlocal reads
             reads += 1
-            return await standing()
+            return await work_state()
 
-        store.standing = counted  # type: ignore[method-assign]
+        store.work_state = counted  # type: ignore[method-assign]
         await asyncio.gather(*(state.refresh() for _ in range(20)))
         await state.refresh()
 
@@ -212,13 +212,13 @@ def test_a_scrape_without_the_store_says_so(tmp_path):
         async def never() -> Any:
             await silent.wait()
 
-        standing, store.standing = store.standing, never  # type: ignore[method-assign]
+        work_state, store.work_state = store.work_state, never  # type: ignore[method-assign]
         await state.refresh()
         assert value(metrics.render(), "coursekeep_store_up") == 0
         assert value(metrics.render(), "coursekeep_archive_free_bytes") is None
 
         await state.stop()
-        store.standing = standing  # type: ignore[method-assign]
+        store.work_state = work_state  # type: ignore[method-assign]
         await state.refresh()
         assert value(metrics.render(), "coursekeep_store_up") == 1
 
