@@ -111,7 +111,7 @@ def test_expired_credentials_halt_the_integration_with_one_alert(bench, server):
             with structlog.testing.capture_logs() as events:
                 run = await bench.run_ids(service, *courses)
                 hold = await eventually(lambda: service.holds.hold(run))
-                await eventually(lambda: service._dispatcher.in_flight == 0)
+                await eventually(lambda: service.in_flight == 0)
             items = await bench.items(service, run)
             checked = await service.check("main")
             still = service.holds.hold(run)
@@ -158,7 +158,7 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
             disk = FullDisk(service)
             run = await bench.run_ids(service, *courses)
             hold = await eventually(lambda: service.holds.hold(run))
-            await eventually(lambda: service._dispatcher.in_flight == 0)
+            await eventually(lambda: service.in_flight == 0)
             ready, reasons = service.ready()
             waiting = await bench.items(service, run)
             disk.full = False
@@ -182,7 +182,7 @@ class FullDisk:
         self.noticed = False
         self._check = service.archive.check_writable
         self._writer = service.archive.writer
-        service._watch._check_writable = self.check_writable
+        service.leader.watch._check_writable = self.check_writable
         service.archive.writer = self.writer  # type: ignore[method-assign]
 
     def check_writable(self) -> int:

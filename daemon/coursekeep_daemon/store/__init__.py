@@ -6,6 +6,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -39,6 +40,7 @@ from coursekeep_daemon.store.records import (
     StoredTerm,
     User,
 )
+from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 
@@ -50,6 +52,7 @@ __all__ = [
     "BadCursor",
     "CatalogueCourse",
     "Conflict",
+    "DaemonState",
     "DayCount",
     "Event",
     "Integration",
@@ -68,12 +71,15 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Session",
+    "Sharing",
     "Slice",
     "Store",
     "StoreError",
     "StoreLocked",
     "StoreUnavailable",
     "StoredTerm",
+    "Trouble",
+    "TroubleKind",
     "User",
     "UserChange",
     "move_store",

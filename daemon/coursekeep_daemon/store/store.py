@@ -10,6 +10,8 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
+from coursekeep_daemon.store.daemons import Daemons
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
@@ -23,6 +25,7 @@ from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
+from coursekeep_daemon.store.troubles import Troubles
 from coursekeep_daemon.store.users import Users
 from coursekeep_daemon.store.work import Work
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
@@ -50,6 +53,8 @@ class Store(
     Events,
     Notifications,
     Days,
+    Daemons,
+    Troubles,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
@@ -65,13 +70,13 @@ class Store(
         clock: Clock = _now,
         lock_timeout: float = 5.0,
         events_kept: int = EVENTS_KEPT,
-        exclusive: bool = False,
+        sharing: Sharing = Sharing.COMMAND,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
-        `exclusive` keeps a second daemon from writing to the same PostgreSQL database. Raises `SettingsError`.
+        `sharing` says who else may write to the same PostgreSQL database. Raises `SettingsError`.
         """
-        self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
+        self._database = open_database(url, password=password, lock_timeout=lock_timeout, sharing=sharing)
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
         self._listening = self._database.listening(self._wake_listeners)
