@@ -16,7 +16,7 @@ from typing import ParamSpec, Self
 import structlog
 
 from coursekeep import ConnectorError, CoursekeepError
-from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions
@@ -32,6 +32,7 @@ from coursekeep_daemon.runs.lms import Lmses
 from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.schedule import LOOK_AGAIN, Refresh, Scheduler
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Schedule, Store
@@ -63,6 +64,9 @@ class Parts:
     metrics: Metrics
     patience: Patience
     limits: Limits
+    #: of an engine with workers
+    rhythm: Rhythm | None
+    store_password: str | None
     #: schedules of the settings
     declared: Sequence[Schedule]
     #: when terms are read again, by integration
@@ -118,24 +122,34 @@ class Leader:
 
     def _dispatcher(self) -> Dispatcher:
         parts = self._parts
+        workbench = Workbench(
+            store=parts.store,
+            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find),
+            hooks=parts.hooks,
+            finished=parts.metrics.course_done,
+        )
+        plannings = Plannings(
+            store=parts.store,
+            planner=parts.planner,
+            watch=self.watch,
+            hooks=parts.hooks,
+            clock=parts.clock,
+            patience=parts.patience.course,
+        )
         return Dispatcher(
             store=parts.store,
             lmses=parts.lmses,
-            engine=LocalEngine(parts.settings.engine.concurrency),
-            plannings=Plannings(
-                store=parts.store,
-                planner=parts.planner,
-                watch=self.watch,
-                hooks=parts.hooks,
-                clock=parts.clock,
-                patience=parts.patience.course,
-            ),
-            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find),
+            engine=self._engine(workbench),
+            plannings=plannings,
+            workbench=workbench,
             holds=parts.holds,
-            hooks=parts.hooks,
-            clock=parts.clock,
-            finished=parts.metrics.course_done,
         )
+
+    def _engine(self, workbench: Workbench) -> Engine:
+        parts, settings = self._parts, self._parts.settings
+        if self._alone:
+            return LocalEngine(parts.store, workbench, settings.engine.concurrency, parts.clock)
+        return open_engine(settings.store.url, parts.store_password, parts.store, parts.clock, parts.rhythm)
 
     def _rules(self) -> Rules:
         settings = self._parts.settings
@@ -148,9 +162,7 @@ class Leader:
         )
 
     async def _start_dispatcher(self, stack: AsyncExitStack) -> None:
-        """Put what a dead process left in flight back into the queue, then hand out work."""
-        if interrupted := await self._parts.store.requeue_interrupted():
-            log.warning("interrupted_requeued", courses=interrupted)
+        """Hand out work, beginning with what a dead process left in flight."""
         stack.callback(self._parts.holds.unlisten, self.dispatcher.wake)
         stack.push_async_callback(self.dispatcher.stop, self._parts.settings.daemon.shutdown_timeout)
         await self.dispatcher.start()

@@ -23,6 +23,7 @@ from coursekeep import RetryPolicy
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
+from coursekeep_daemon.engine import Rhythm
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions, open_integrations
@@ -78,6 +79,7 @@ class Service(Calls):
         pace: Pace | None = None,
         cadence: Cadence | None = None,
         look_again: float = LOOK_AGAIN,
+        rhythm: Rhythm | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -93,6 +95,7 @@ class Service(Calls):
         #: what this daemon runs while it leads; where it does not, what it ran last
         self.leader: Leader | None = None
         self._leadership: Leadership | None = None
+        self._rhythm = rhythm
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -148,7 +151,7 @@ class Service(Calls):
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
         sharing = Sharing.ALONE if self._alone else Sharing.MANY
-        self.store = Store(url, password=password, clock=self.clock, sharing=sharing)
+        self.store = Store(url, password=password, clock=self.clock, sharing=sharing, queue=not self._alone)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self._database = DatabaseCheck(self.store.answers)
@@ -268,6 +271,8 @@ class Service(Calls):
             metrics=self.metrics,
             patience=self._patience,
             limits=self._limits,
+            rhythm=self._rhythm,
+            store_password=self._store_password,
             declared=self._declared,
             refreshes=self._refreshes,
             fire=self._scheduled.fire,

@@ -29,6 +29,8 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
+    Lease,
+    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -39,6 +41,7 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
+    Worker,
 )
 from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
 from coursekeep_daemon.store.store import Store
@@ -59,6 +62,8 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "Lease",
+    "LeaseState",
     "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
@@ -82,5 +87,6 @@ __all__ = [
     "TroubleKind",
     "User",
     "UserChange",
+    "Worker",
     "move_store",
 ]

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Self
 
 from coursekeep_daemon.store.errors import StoreUnavailable
@@ -27,10 +27,10 @@ class Standing:
         self._driver = driver
 
     @classmethod
-    async def open(cls, driver: Any, places: Sequence[Any], names: Mapping[str, Any]) -> Self:
+    async def open(cls, driver: Any, arguments: Mapping[str, Any]) -> Self:
         """Connect, with the arguments of the driver. Raises `StoreError`."""
         with _translated(driver):
-            return cls(await driver.AsyncConnection.connect(*places, autocommit=True, **names), driver)
+            return cls(await driver.AsyncConnection.connect(autocommit=True, **arguments), driver)
 
     async def __aenter__(self) -> Self:
         return self
