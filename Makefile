@@ -48,9 +48,11 @@ reference: $(INSTALLED) ## write the pages of docs/reference that are made from 
 screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
 	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py
 
-lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
+lock: $(UV) ## pin all dependencies anew in the lock files, by version and hash
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --format requirements-txt --output-file requirements.lock
+	$(UV) export --quiet --package coursekeep --no-default-groups --extra postgresql --extra telemetry --no-emit-workspace --no-header --no-annotate --format requirements-txt --output-file deploy/requirements.lock
+	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --constraint requirements.lock --output-file deploy/build.lock deploy/build.in
 	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --output-file contrib/kolibri/tests/kolibri.txt contrib/kolibri/tests/kolibri.in
 
 clean: ## remove what the other targets made
