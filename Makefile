@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench reference screenshots lock clean
+.PHONY: help demo test check format bench compose-by-hand reference screenshots lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -39,6 +39,9 @@ format: $(INSTALLED) ## format the code
 
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
+
+compose-by-hand: $(INSTALLED) ## start the services of deploy/compose.yml without containers, and archive OULAD while workers die
+	COURSEKEEP_COMPOSE=oulad $(BIN)/pytest -q -s tests/system/test_compose.py
 
 reference: $(INSTALLED) ## write the pages of docs/reference that are made from the code
 	$(BIN)/python docs/records_page.py > docs/reference/records.md
