@@ -138,7 +138,7 @@ def test_a_secret_comes_from_the_file_it_names(write, tmp_path):
 
 
 def test_a_secret_comes_from_the_credentials_of_the_service(write, tmp_path, monkeypatch):
-    """`${CREDENTIALS_DIRECTORY}` in the path of a secret is the folder of that variable, and named where it is not set."""
+    """`${CREDENTIALS_DIRECTORY}` in a path of a secret is what that variable says; where it is not set, it is named."""
     (tmp_path / "creds").mkdir()
     (tmp_path / "creds" / "token").write_text("from systemd\n", encoding="utf-8")
     settings = write('[store]\npassword = { file = "${CREDENTIALS_DIRECTORY}/token" }')
