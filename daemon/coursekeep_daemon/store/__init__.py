@@ -6,6 +6,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.backup import backup_store
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -76,5 +77,6 @@ __all__ = [
     "StoredTerm",
     "User",
     "UserChange",
+    "backup_store",
     "move_store",
 ]
