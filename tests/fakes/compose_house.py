@@ -191,8 +191,10 @@ class ComposeHouse:
         for target, name in service.volumes.items():
             places[target] = self.folder / "volumes" / name if name else home / target.replace("/", "_")
         places |= {target: home / target.replace("/", "_") for target in service.tmpfs}
-        for place in places.values():
+        for target, place in places.items():
             place.mkdir(parents=True, exist_ok=True)
+            if (outer := places.get(str(Path(target).parent))) is not None:  # one volume within another
+                (outer / Path(target).name).symlink_to(place)
         for name in service.secrets:
             shutil.copy(self.folder / "secrets" / name, places["/run/secrets"] / name)
         places |= {target: home / Path(target).name for target in service.configs}

@@ -29,6 +29,8 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
+    Lease,
+    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -39,6 +41,7 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
+    Worker,
 )
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
@@ -57,6 +60,8 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "Lease",
+    "LeaseState",
     "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
@@ -77,6 +82,7 @@ __all__ = [
     "StoredTerm",
     "User",
     "UserChange",
+    "Worker",
     "backup_store",
     "move_store",
 ]
