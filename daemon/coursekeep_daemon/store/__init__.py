@@ -6,6 +6,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.backup import backup_store
 from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
@@ -88,5 +89,6 @@ __all__ = [
     "User",
     "UserChange",
     "Worker",
+    "backup_store",
     "move_store",
 ]
