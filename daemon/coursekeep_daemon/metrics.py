@@ -45,6 +45,10 @@ class Metrics:
         self._gauge("coursekeep_lms_requests_in_flight").labels(name).set_function(lambda: governor.in_flight)
         self._gauge("coursekeep_lms_requests_allowed").labels(name).set_function(lambda: governor.limit)
 
+    def watch_leading(self, leads: Callable[[], bool]) -> None:
+        """Have the daemon asked at every reading whether it leads."""
+        self._gauge("coursekeep_leads").set_function(leads)
+
     def watch_writer(self, waiting: Callable[[], int]) -> None:
         """Have the store asked at every reading how many changes wait."""
         self._gauge("coursekeep_store_changes_waiting").set_function(waiting)

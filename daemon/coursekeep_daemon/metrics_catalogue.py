@@ -92,6 +92,7 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     _shared("coursekeep_waiting_items", "Queued items by what they wait for.", "integration", "reason"),
     _shared("coursekeep_waiting_runs", "Runs with queued items by what holds them.", "integration", "reason"),
     _shared("coursekeep_queue_oldest_seconds", "How long the oldest item waits that could begin.", "integration"),
+    _gauge("coursekeep_leads", "1 where this daemon leads: plans runs, hands out courses, starts schedules."),
     _shared("coursekeep_workers", "Worker processes that give signs of life: working, draining.", "state"),
     _shared("coursekeep_worker_slots", "Courses that all workers together may have in flight."),
     _shared("coursekeep_worker_slots_busy", "Courses that all workers together have in flight."),

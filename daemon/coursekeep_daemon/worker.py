@@ -20,6 +20,7 @@ from coursekeep import RetryPolicy
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
+from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import open_integrations
 from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.package import Archive, StorageUnavailable
@@ -33,7 +34,7 @@ from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.settings import Settings, store_password
-from coursekeep_daemon.store import Store, Worker
+from coursekeep_daemon.store import Sharing, Store, Worker
 
 __all__ = ["WorkerProcess"]
 
@@ -86,8 +87,13 @@ class WorkerProcess:
                 self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
             )
             password = store_password(self.settings)
-            observer = self.observation.metrics.store_observer()
-            self.store = Store(self.settings.store.url, password=password, queue=True, observer=observer)
+            self.store = Store(
+                self.settings.store.url,
+                password=password,
+                sharing=Sharing.MANY,
+                queue=True,
+                observer=self.observation.metrics.store_observer(),
+            )
             stack.push_async_callback(self.store.stop)
             await self.store.start()
             self._open_archive()
@@ -95,9 +101,12 @@ class WorkerProcess:
             self.observation.watch_worker(self.store, self.holds, in_flight=lambda: self.busy)
             for name, reason in unusable.items():
                 self.holds.unusable(name, reason)
+            stack.push_async_callback(self.holds.stop)
+            following = Following(self.store, self.holds)
+            stack.push_async_callback(following.stop)
+            await following.start()
+            # it reports what it meets; the daemon that leads asks whether that is over
             watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
-            stack.push_async_callback(watch.stop)
-            await watch.start()
             hooks = Hooks(self.registry)
             stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
             await hooks.start()

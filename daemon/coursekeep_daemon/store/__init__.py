@@ -6,6 +6,8 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -42,6 +44,7 @@ from coursekeep_daemon.store.records import (
     User,
     Worker,
 )
+from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 from coursekeep_daemon.store.watching import StoreObserver
@@ -55,6 +58,7 @@ __all__ = [
     "BadCursor",
     "CatalogueCourse",
     "Conflict",
+    "DaemonState",
     "DayCount",
     "Event",
     "Integration",
@@ -75,6 +79,7 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Session",
+    "Sharing",
     "Slice",
     "Store",
     "StoreError",
@@ -82,9 +87,12 @@ __all__ = [
     "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
+    "Trouble",
+    "TroubleKind",
     "User",
     "UserChange",
     "WorkState",
     "Worker",
+    "backup_store",
     "move_store",
 ]
