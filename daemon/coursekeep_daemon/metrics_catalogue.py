@@ -28,6 +28,7 @@ class WaitReason(StrEnum):
     CREDENTIALS = "credentials"
     STORAGE = "storage"
     LMS = "lms"
+    WORKERS = "workers"
     NOT_DUE = "not_due"
     TURN = "turn"  # nothing holds them: they are next as soon as there is a slot
 

@@ -53,10 +53,15 @@ class StateMetrics(Collector):
         space: Callable[[], Awaitable[tuple[int, int]]],
         *,
         clock: Callable[[], datetime],
+        needs_workers: bool = False,
         max_age: float = 5.0,
         patience: float = 2.0,
     ) -> None:
-        """Take what is asked; numbers are `max_age` seconds old at most, and a reading gets `patience` seconds."""
+        """Take what is asked; numbers are `max_age` seconds old at most, and a reading gets `patience` seconds.
+
+        `needs_workers` says that nobody but worker processes archives courses.
+        """
+        self._needs_workers = needs_workers
         self._metrics = metrics
         self._store = store
         self._holds = holds
@@ -107,7 +112,8 @@ class StateMetrics(Collector):
             log.warning("metrics_without_store", reason=str(error))
             self._unread()
             return
-        samples = _of_runs(state, self._holds)
+        idle = self._needs_workers and all(one.draining for one in workers)
+        samples = _of_runs(state, self._holds, idle=idle)
         samples["coursekeep_notifications_pending"] = [((name,), n) for name, n in state.deliveries.items()]
         samples |= _of_schedules(schedules, self._clock())
         samples |= _of_workers(workers)
@@ -131,7 +137,8 @@ class StateMetrics(Collector):
         self._state = _State(read_at=float("-inf"))
 
 
-def _of_runs(state: WorkState, holds: Holds) -> _Samples:
+def _of_runs(state: WorkState, holds: Holds, *, idle: bool) -> _Samples:
+    """Count what waits, and why; `idle` says that there is nobody to do it."""
     items: Counter[tuple[str, ...]] = Counter()
     runs: Counter[tuple[str, ...]] = Counter()
     waiting_items: Counter[tuple[str, ...]] = Counter()
@@ -145,9 +152,10 @@ def _of_runs(state: WorkState, holds: Holds) -> _Samples:
         if not queued:
             continue
         hold = holds.hold(run)
-        waiting_runs[name, _reason(hold, run, holds)] += 1
-        if hold is not None:
-            waiting_items[name, _reason(hold, run, holds)] += queued
+        reason = WaitReason.WORKERS.value if hold is None and idle else _reason(hold, run, holds)
+        waiting_runs[name, reason] += 1
+        if reason != WaitReason.TURN:
+            waiting_items[name, reason] += queued
             continue
         later = min(state.postponed.get(run.id, 0), queued)
         waiting_items[name, WaitReason.NOT_DUE.value] += later

@@ -62,7 +62,8 @@ class Observation:
         clock: Callable[[], datetime],
     ) -> None:
         """Have it asked how the work stands, from now on: a daemon does, a worker need not."""
-        self._state = StateMetrics(self.metrics, store, holds, expiry, space, clock=clock)
+        needs_workers = self._settings.engine.kind != "local"
+        self._state = StateMetrics(self.metrics, store, holds, expiry, space, clock=clock, needs_workers=needs_workers)
         stack.push_async_callback(self._state.stop)
 
     def watch_worker(self, store: Store, holds: Holds, *, in_flight: Callable[[], int]) -> None:
@@ -86,7 +87,7 @@ class Observation:
 async def _answers(store: Store) -> bool:
     try:
         async with asyncio.timeout(_PATIENCE):
-            await store.revision()
+            await store.answers()
     except (StoreError, TimeoutError):
         return False
     return True

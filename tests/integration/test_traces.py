@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -118,8 +119,6 @@ def test_a_receiver_that_never_answers_holds_up_no_stop() -> None:
 
 
 def _item() -> object:
-    from types import SimpleNamespace
-
     return SimpleNamespace(integration="main", run_id=1, id=2, attempts=1)
 
 
@@ -134,10 +133,10 @@ def test_the_share_of_traces_can_be_set(tmp_path: Path, server: CampusServer) ->
 
 
 def test_without_an_endpoint_nothing_is_loaded() -> None:
-    """A daemon that traces nothing loads nothing that does; one that should without the extra says what to install."""
+    """A process that traces nothing loads nothing that does; one that should without the extra says what to install."""
     code = """
 import json, sys
-import coursekeep_daemon.cli.server
+import coursekeep_daemon.observation
 from coursekeep_daemon.settings import Settings, TelemetrySettings
 from coursekeep_daemon.tracing import open_tracing
 open_tracing(Settings(), "0")

@@ -48,6 +48,7 @@ async def _inside(settings: Settings, store: Store, now: datetime) -> AsyncItera
         *await _integrations(settings, store, now),
         *await _schedules(store, now),
         *await _notifications(settings, store),
+        *await _daemons(settings, store),
         *await _workers(settings, store),
     ]:
         yield finding
@@ -118,6 +119,20 @@ async def _notifications(settings: Settings, store: Store) -> list[Finding]:
         for name, count in sorted(waiting.items())
     ]
     return found or [ok("notifications", "all are delivered" if settings.notifications else "nobody is told anything")]
+
+
+async def _daemons(settings: Settings, store: Store) -> list[Finding]:
+    """Look whether one daemon leads: without it no run is planned, and no schedule starts one."""
+    if settings.engine.kind != "procrastinate":
+        return []
+    daemons, own = await store.daemons(), importlib.metadata.version("coursekeep")
+    if not any(one.leads_since is not None for one in daemons):
+        remedy = "start a daemon; where one runs, its log says why it does not lead"
+        return [failed("daemons", f"{len(daemons)} are known, and none leads: nothing is handed out", remedy)]
+    others = sorted({f"{one.host} has version {one.version}" for one in daemons if one.version != own})
+    if others:
+        return [warning("daemons", f"this is version {own}, {', '.join(others)}", "upgrade them, and restart them")]
+    return [ok("daemons", f"{len(daemons)} of version {own}, one of which leads")]
 
 
 async def _workers(settings: Settings, store: Store) -> list[Finding]:

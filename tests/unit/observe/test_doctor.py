@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes.api_service import ApiHouse, api_house, served
-from fakes.cli_process import coursekeep
 from fakes.scripted_server import ScriptedServer, answer
-from fakes.store_house import schedule
+from fakes.store_house import HandClock, claimed_item, completed, schedule
+from typer.testing import CliRunner
 
+from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.doctor import Finding, Health, examine
 from coursekeep_daemon.doctor import database as database_steps
 from coursekeep_daemon.package import Archive
@@ -141,16 +145,9 @@ def test_an_archive_that_is_away(deployment: Deployment) -> None:
     deployment.archive.rename(deployment.folder / "unmounted")
     expect(deployment.examine()["archive"], Health.WARNING, "there is no archive")
 
-    async def archived(store: Store) -> None:
-        from fakes.store_house import claimed_item, completed
-
-        await store.finish_item(completed(await claimed_item(store)))
-
     async def main() -> None:
-        from fakes.store_house import HandClock
-
         async with Store(deployment.store_url, clock=HandClock()) as store:
-            await archived(store)
+            await store.finish_item(completed(await claimed_item(store)))
 
     asyncio.run(main())
     expect(deployment.examine()["archive of the store"], Health.FAILED, "the store knows packages")
@@ -158,8 +155,6 @@ def test_an_archive_that_is_away(deployment: Deployment) -> None:
 
 def test_a_database_of_another_release(deployment: Deployment) -> None:
     """A schema that this program does not know, or that is older, is told with the command that helps."""
-    import sqlite3
-
     with sqlite3.connect(deployment.data / "coursekeep.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
@@ -257,7 +252,6 @@ def running(folder: Path, change: Any) -> Iterator[tuple[str, str]]:
 
 def test_what_a_running_daemon_says(deployment: Deployment, tmp_path: Path) -> None:
     """A daemon that is not ready, a plugin that failed, a token that is no good and a wrong public address are told."""
-    from types import SimpleNamespace
 
     def change(house: ApiHouse) -> None:
         house.service.reasons = {"storage": "the disk is full"}
@@ -286,17 +280,13 @@ def test_what_a_running_daemon_says(deployment: Deployment, tmp_path: Path) -> N
 
 def test_the_command(deployment: Deployment) -> None:
     """`coursekeep doctor` prints the steps, as JSON too, and exits 1 only where one failed."""
+    path = str(deployment.path)
+    good = CliRunner().invoke(make_app(), ["doctor", "--settings", path])
+    as_json = CliRunner().invoke(make_app(), ["doctor", "--json", "--settings", path])
+    (deployment.data / "coursekeep.db").unlink()
+    bad = CliRunner().invoke(make_app(), ["doctor", "--json", "--settings", path])
 
-    async def main() -> None:
-        path = str(deployment.path)
-        good, as_json = await asyncio.gather(
-            coursekeep("doctor", "--settings", path), coursekeep("doctor", "--json", "--settings", path)
-        )
-        assert (good.code, "no daemon answers" in good.out) == (0, True), good
-        assert as_json.json["ok"] is True
-        assert {"step", "health", "detail", "remedy"} == set(as_json.json["steps"][0])
-        (deployment.data / "coursekeep.db").unlink()
-        bad = await coursekeep("doctor", "--json", "--settings", path)
-        assert (bad.code, bad.json["ok"]) == (1, False)
-
-    asyncio.run(main())
+    assert (good.exit_code, "no daemon answers" in good.stdout) == (0, True), good
+    assert (as_json.exit_code, json.loads(as_json.stdout)["ok"]) == (0, True)
+    assert set(json.loads(as_json.stdout)["steps"][0]) == {"step", "health", "detail", "remedy"}
+    assert (bad.exit_code, json.loads(bad.stdout)["ok"]) == (1, False)
