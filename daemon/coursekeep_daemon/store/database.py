@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, literal
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from coursekeep_daemon.store.listening import Listening
 from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["READERS", "Database", "Insert"]
@@ -77,6 +78,15 @@ class Database(ABC):
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in their order, leaving out those that conflict with others."""
         connection.execute(self.insert(table).on_conflict_do_nothing(), rows)
+
+    def announce(self, connection: Connection, newest: Select[int]) -> int:
+        """Read the id of the newest event, and have the commit of this transaction wake other processes."""
+        found: int = connection.execute(newest).scalar_one()
+        return found
+
+    def listening(self, wake: Callable[[], None]) -> Listening | None:
+        """Return what calls `wake` after each commit of another process that wrote events; None where none can be."""
+        return None
 
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether a connection was found dead when it was first used, so that a new one may do."""
