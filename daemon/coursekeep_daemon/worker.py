@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Self
@@ -32,7 +33,7 @@ from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.settings import Settings, store_password
-from coursekeep_daemon.store import Store, Worker
+from coursekeep_daemon.store import Item, ItemResult, Store, Worker
 
 __all__ = ["WorkerProcess"]
 
@@ -57,8 +58,9 @@ class WorkerProcess:
         retry: RetryPolicy | None = None,
         rhythm: Rhythm | None = None,
         store_patience: Backoff | None = None,
+        finished: Callable[[Item, ItemResult], None] = lambda item, result: None,
     ) -> None:
-        """Take settings; for tests also plugins, and waits that are short. Opens nothing yet."""
+        """Take settings, and what is called with each item that has ended; for tests also plugins, and short waits."""
         self.settings = settings
         self.version = importlib.metadata.version("coursekeep")
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
@@ -69,6 +71,7 @@ class WorkerProcess:
         self._retry = retry
         self._rhythm = rhythm or Rhythm()
         self._store_patience = store_patience
+        self._finished = finished
         self._stack: AsyncExitStack | None = None
 
     async def start(self) -> None:
@@ -102,7 +105,11 @@ class WorkerProcess:
                 store=self.store,
                 jobs=jobs,
                 workbench=Workbench(
-                    store=self.store, archiver=archiver, hooks=hooks, store_patience=self._store_patience
+                    store=self.store,
+                    archiver=archiver,
+                    hooks=hooks,
+                    finished=self._finished,
+                    store_patience=self._store_patience,
                 ),
                 lmses=lmses,
                 holds=self.holds,

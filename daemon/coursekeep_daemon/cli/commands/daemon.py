@@ -52,9 +52,10 @@ def worker(
     with told_as_cli_errors():
         try:
             from coursekeep_daemon.cli.worker import work
+            from coursekeep_daemon.worker import WorkerProcess
         except ModuleNotFoundError as error:
             raise CliError(f"{error.name} is not installed: pip install 'coursekeep[postgresql]'") from error
-        work(call.settings, concurrency=concurrency, name=name)
+        work(WorkerProcess(call.settings, concurrency=concurrency, name=name))
 
 
 def demo(
