@@ -18,6 +18,7 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
@@ -98,7 +99,8 @@ class WorkerProcess:
             stack.push_async_callback(following.stop)
             await following.start()
             # it reports what it meets; the daemon that leads asks whether that is over
-            watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
+            storage = (self.archive.check_writable, self.settings.archive.min_free, self._patience)
+            watch = Watch(self.holds, *storage)
             hooks = Hooks(self.registry)
             stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
             await hooks.start()
@@ -117,6 +119,7 @@ class WorkerProcess:
                 ),
                 lmses=lmses,
                 holds=self.holds,
+                storage=OwnStorage(*storage),
                 worker=self._row(sorted(lmses)),
                 rhythm=self._rhythm,
             )

@@ -180,7 +180,7 @@ def test_a_worker_that_cannot_work_says_what_to_do(bench, databases):
             await worker.start()
 
     async def main() -> None:
-        await refused(bench.worker(engine={"kind": "local"}), SettingsError, 'need kind = "procrastinate"')
+        await refused(bench.worker(engine={"kind": "local"}), SettingsError, 'need `kind = "procrastinate"`')
         sqlite = f"sqlite:///{bench.folder}/x.db"
         await refused(bench.worker(store={"url": sqlite}), SettingsError, "coursekeep db migrate-store")
         await refused(bench.worker(store={"url": empty}), SchemaMismatch, "coursekeep db upgrade")

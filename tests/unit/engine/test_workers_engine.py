@@ -16,6 +16,7 @@ from fakes.store_contract_leases import some_worker
 from fakes.worker_bench import QUICK
 
 from coursekeep_daemon.engine.offering import OfferingEngine
+from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Jobs, defer, queue_of
 from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.engine.upkeep import Upkeep
@@ -25,6 +26,7 @@ from coursekeep_daemon.runs.dispatcher import Dispatcher
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.runs.watch import Patience
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.store import Item, ItemPlan, ItemResult, LeaseState, PauseLevel, Run, Store
 
@@ -70,6 +72,10 @@ class Bench:
         self.url = url
         self.archiving = Archiving()
         self.names = ["main"]
+        self.full = False
+
+    def check_writable(self) -> int:
+        return 0 if self.full else 10
 
     def lmses(self, *, window: int = 16) -> dict[str, Lms]:
         return {
@@ -116,6 +122,7 @@ class Bench:
                 workbench=self.workbench(store),
                 lmses=lmses,
                 holds=Holds(store, lmses, _now),
+                storage=OwnStorage(self.check_writable, 1, Patience(storage=0.1, full_storage=0.1)),
                 worker=some_worker(name, concurrency=concurrency, integrations=self.names),
                 rhythm=QUICK,
             )
@@ -325,6 +332,22 @@ def test_nobody_serves_an_integration_that_no_worker_has(bench: Bench) -> None:
                     await ended(store, run)
                     await holds.refresh()
                     assert holds.hold(await bench.run(store, 1)) is None
+
+    in_loop(test)
+
+
+def test_a_worker_whose_own_storage_is_full_takes_nothing(bench: Bench) -> None:
+    """Its courses wait for a worker that can write; it takes some again as soon as it can."""
+
+    async def test() -> None:
+        bench.full = True
+        bench.archiving.gate.set()
+        async with bench.leader() as store, bench.worker():
+            run = await bench.run(store, 2)
+            await eventually(lambda: _offered(store))
+            assert await counts(store, run) == {ItemStatus.QUEUED: 2}
+            bench.full = False
+            await ended(store, run)
 
     in_loop(test)
 
