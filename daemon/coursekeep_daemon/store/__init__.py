@@ -6,6 +6,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.budgets import BudgetBook
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -39,6 +40,7 @@ from coursekeep_daemon.store.records import (
     StoredTerm,
     User,
 )
+from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 
@@ -48,10 +50,12 @@ __all__ = [
     "AttemptLimit",
     "AuditEvent",
     "BadCursor",
+    "BudgetBook",
     "CatalogueCourse",
     "Conflict",
     "DayCount",
     "Event",
+    "Granted",
     "Integration",
     "Item",
     "ItemPlan",
@@ -74,6 +78,8 @@ __all__ = [
     "StoreLocked",
     "StoreUnavailable",
     "StoredTerm",
+    "Terms",
+    "Told",
     "User",
     "UserChange",
     "move_store",

@@ -95,6 +95,22 @@ class PostgresDatabase(Database):
         event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
 
+    def aside(self, idle_timeout: str) -> Engine:
+        """Make an engine of one connection that writes without the writers' lock: for what they do not touch.
+
+        A transaction in which nothing happens for `idle_timeout` is rolled back by the server.
+        """
+        engine = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
+
+        def prepare(connection: Any, record: object) -> None:
+            connection.autocommit = True
+            query = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
+            connection.execute(query, (idle_timeout,))
+            connection.autocommit = False
+
+        event.listen(engine, "connect", prepare)
+        return engine
+
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
         return postgresql.insert(table)

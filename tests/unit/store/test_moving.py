@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes.postgres_server import Databases
 from fakes.store_house import START, House, claimed_item, completed, failed, new_run, plans, schedule, sqlite_house
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from coursekeep import CheckStep, Course, SettingsError
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -29,7 +29,9 @@ from coursekeep_daemon.store import (
     moving,
 )
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.models_budgets import budget, budget_member
 from coursekeep_daemon.store.opening import open_database
+from coursekeep_daemon.store.transaction import Transaction
 
 
 @pytest.fixture
@@ -73,6 +75,15 @@ async def fill(store: Store) -> None:
     await store.audit("ann", "run.start", "run 1", "ok", {"n": 10**20, "nested": {"b": 1, "a": [1]}})
     (message,) = await store.unaddressed()
     await store.address(message.id, ["mail"])
+    await store._writer.run(share_budgets)  # on PostgreSQL only, but no table is left behind
+
+
+def share_budgets(tx: Transaction) -> None:
+    tx.connection.execute(
+        insert(budget), {"name": "main", "allowed": 2.5, "share": 1.0, "round": 1, "not_before": START}
+    )
+    member = {"budget": "main", "member": "a/main", "places": 2, "wants": 3, "most": 4, "expires_at": START}
+    tx.connection.execute(insert(budget_member), member)
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
