@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+
+from coursekeep_daemon.store.listening import Listening
 
 __all__ = ["READERS", "Database", "Insert"]
 
@@ -71,6 +73,15 @@ class Database(ABC):
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in their order, leaving out those that conflict with others."""
         connection.execute(self.insert(table).on_conflict_do_nothing(), rows)
+
+    def announce(self, connection: Connection, newest: Select[int]) -> int:
+        """Read the id of the newest event, and have the commit of this transaction wake other processes."""
+        found: int = connection.execute(newest).scalar_one()
+        return found
+
+    def listening(self, wake: Callable[[], None]) -> Listening | None:
+        """Return what calls `wake` after each commit of another process that wrote events; None where none can be."""
+        return None
 
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether a connection was found dead when it was first used, so that a new one may do."""

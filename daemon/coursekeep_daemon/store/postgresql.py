@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,7 +23,9 @@ from coursekeep import SettingsError
 from coursekeep_daemon.store.copying import copy_rows
 from coursekeep_daemon.store.database import READERS, Database
 from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError, StoreLocked
+from coursekeep_daemon.store.listening import CHANNEL, Listening
 from coursekeep_daemon.store.postgresql_errors import meaning
+from coursekeep_daemon.store.standing import Standing
 
 __all__ = ["OLDEST", "PostgresDatabase", "meaning"]
 
@@ -36,8 +38,8 @@ _DAEMON: Final = 0x636F757273650002
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
-#: seconds for a server to take a connection
-_CONNECT_TIMEOUT: Final = 10
+#: how connections are opened, where the address does not say otherwise; seconds
+_CONNECTION: Final = {"connect_timeout": 10, "target_session_attrs": "read-write", "keepalives_idle": 10}
 #: rows from which on a COPY is worth its three statements
 _WORTH_COPYING: Final = 100
 #: seconds to find out how a COMMIT ended: longer than the server takes to give up a connection that was cut
@@ -172,6 +174,22 @@ class PostgresDatabase(Database):
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
         connection.exec_driver_sql(take.format(staged, columns, table.name))
 
+    def announce(self, connection: Connection, newest: Select[int]) -> int:
+        """Read the id of the newest event, and in the same trip have the commit notify all who listen."""
+        found: int = connection.execute(newest.add_columns(func.pg_notify(CHANNEL, self._writer_id))).one()[0]
+        return found
+
+    def listening(self, wake: Callable[[], None]) -> Listening:
+        """Return what calls `wake` after each commit of another process that wrote events."""
+        return Listening(lambda: self._standing("coursekeep listening"), wake, own=self._writer_id)
+
+    async def _standing(self, application: str, **options: Any) -> Standing:
+        dialect = self.reader.dialect
+        driver: Any = dialect.loaded_dbapi
+        places, names = dialect.create_connect_args(self._url)
+        arguments = {**_CONNECTION, "application_name": application, **options, **names}
+        return Standing(await driver.AsyncConnection.connect(*places, autocommit=True, **arguments))
+
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether the server had closed a connection before it was used, as it does when it is restarted."""
         return error.connection_invalidated
@@ -219,7 +237,6 @@ class PostgresDatabase(Database):
             raise _translated(error) from error
 
     def _engine(self, *, connections: int, read_only: str, isolation: str) -> Engine:
-        arguments = {"connect_timeout": _CONNECT_TIMEOUT, "target_session_attrs": "read-write", "keepalives_idle": 10}
         try:
             engine = create_engine(
                 self._url,
@@ -228,7 +245,7 @@ class PostgresDatabase(Database):
                 isolation_level=isolation,
                 hide_parameters=True,  # in tracebacks
                 max_overflow=0,
-                connect_args={key: value for key, value in arguments.items() if key not in self._url.query},
+                connect_args={key: value for key, value in _CONNECTION.items() if key not in self._url.query},
             )
         except ModuleNotFoundError as error:
             raise SettingsError(

@@ -74,6 +74,7 @@ class Store(
         self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
+        self._listening = self._database.listening(self._wake_listeners)
         self._reader = Reader(self._database)
         self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
 
@@ -95,6 +96,8 @@ class Store(
     async def stop(self) -> None:
         """Commit what waits, then close the database. Harmless where the store is not started."""
         await self._writer.stop()
+        if self._listening is not None:
+            await self._listening.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
 
