@@ -29,6 +29,8 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
+    Lease,
+    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -39,6 +41,7 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
+    Worker,
 )
 from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
@@ -60,6 +63,8 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "Lease",
+    "LeaseState",
     "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
@@ -82,5 +87,6 @@ __all__ = [
     "Told",
     "User",
     "UserChange",
+    "Worker",
     "move_store",
 ]

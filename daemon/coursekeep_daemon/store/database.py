@@ -8,13 +8,15 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from coursekeep_daemon.store.listening import Listening
+from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["READERS", "Database", "Insert"]
 
@@ -23,6 +25,9 @@ READERS = 4
 
 #: an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+T = TypeVar("T")
 
 
 class Database(ABC):
@@ -97,6 +102,15 @@ class Database(ABC):
         False says for certain that nothing of it is stored. Raises `OutcomeUnknown` where nobody can tell.
         """
         return False
+
+    def moment(self) -> ColumnElement[datetime]:
+        """Return the expression of the present by the database's own clock; here, of the machine that it runs on."""
+        return literal(datetime.now(UTC), UtcDateTime())
+
+    def pulse(self, work: Callable[[Connection], T]) -> T:
+        """Run statements that must not wait behind the writers of other processes, as signs of life must not."""
+        with self.writer.begin() as connection:
+            return work(connection)
 
     def close(self) -> None:
         """Close every connection."""

@@ -11,9 +11,10 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, create_engine, event, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -26,8 +27,11 @@ from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError, StoreLock
 from coursekeep_daemon.store.listening import CHANNEL, Listening
 from coursekeep_daemon.store.postgresql_errors import meaning
 from coursekeep_daemon.store.standing import Standing
+from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["OLDEST", "PostgresDatabase", "meaning"]
+
+T = TypeVar("T")
 
 #: the oldest major version that the tests have run on
 OLDEST: Final = 16
@@ -96,6 +100,7 @@ class PostgresDatabase(Database):
         event.listen(self.writer, "begin", self._begin)
         event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
+        self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
 
     def aside(self, idle_timeout: str) -> Engine:
         """Make an engine of one connection that writes without the writers' lock: for what they do not touch.
@@ -184,11 +189,23 @@ class PostgresDatabase(Database):
         return Listening(lambda: self._standing("coursekeep listening"), wake, own=self._writer_id)
 
     async def _standing(self, application: str, **options: Any) -> Standing:
-        dialect = self.reader.dialect
-        driver: Any = dialect.loaded_dbapi
-        places, names = dialect.create_connect_args(self._url)
-        arguments = {**_CONNECTION, "application_name": application, **options, **names}
-        return Standing(await driver.AsyncConnection.connect(*places, autocommit=True, **arguments))
+        driver: Any = self.reader.dialect.loaded_dbapi
+        arguments = {**self.driver_arguments(), "application_name": application, **options}
+        return Standing(await driver.AsyncConnection.connect(autocommit=True, **arguments))
+
+    def moment(self) -> ColumnElement[datetime]:
+        """Return the expression of the present by the server's clock."""
+        return func.clock_timestamp(type_=UtcDateTime())
+
+    def pulse(self, work: Callable[[Connection], T]) -> T:
+        """Run statements on a connection of their own, without transaction and without the writers' lock."""
+        with self._pulse.connect() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        super().close()
+        self._pulse.dispose()
 
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether the server had closed a connection before it was used, as it does when it is restarted."""
@@ -236,6 +253,14 @@ class PostgresDatabase(Database):
         except SQLAlchemyError as error:
             raise _translated(error) from error
 
+    def driver_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that psycopg connects with."""
+        _, arguments = self.writer.dialect.create_connect_args(self._url)
+        return {**self._with_timeouts(), **arguments, "application_name": "coursekeep"}
+
+    def _with_timeouts(self) -> dict[str, Any]:
+        return {key: value for key, value in _CONNECTION.items() if key not in self._url.query}
+
     def _engine(self, *, connections: int, read_only: str, isolation: str) -> Engine:
         try:
             engine = create_engine(
@@ -245,7 +270,7 @@ class PostgresDatabase(Database):
                 isolation_level=isolation,
                 hide_parameters=True,  # in tracebacks
                 max_overflow=0,
-                connect_args={key: value for key, value in _CONNECTION.items() if key not in self._url.query},
+                connect_args=self._with_timeouts(),
             )
         except ModuleNotFoundError as error:
             raise SettingsError(
