@@ -161,7 +161,9 @@ class Budgets:
     the places it has until they have to be renewed, and then waits for it.
     """
 
-    def __init__(self, store_url: str, lmses: Mapping[str, Lms], *, password: str | None, terms: Terms | None = None):
+    def __init__(
+        self, store_url: str, lmses: Mapping[str, Lms], *, password: str | None, terms: Terms | None = None
+    ) -> None:
         """Take the address of the store and the open integrations. Raises `SettingsError`."""
         self._book = BudgetBook(store_url, password=password, terms=terms)
         self._lmses = lmses

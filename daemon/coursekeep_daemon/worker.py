@@ -17,6 +17,7 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon.budget import Budgets
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
@@ -84,6 +85,7 @@ class WorkerProcess:
             self.store = Store(self.settings.store.url, password=password, queue=True)
             stack.push_async_callback(self.store.stop)
             await self.store.start()
+            await stack.enter_async_context(Budgets(self.settings.store.url, lmses, password=password))
             self._open_archive()
             self.holds = Holds(self.store, lmses, _now)
             for name, reason in unusable.items():

@@ -29,10 +29,16 @@ __all__ = ["BudgetBook"]
 
 #: seconds to wait for the row of an LMS, which nobody holds for longer than a few statements
 _LOCK_TIMEOUT = 3.0
-#: a process that stops in the middle must not keep the others waiting
-_IDLE_TIMEOUT = "2s"
+_SESSION = {
+    # a process that stops in the middle must not keep the others waiting
+    "idle_in_transaction_session_timeout": "2s",
+    # what gives nobody more need not outlast a crash of the server: it is said again within a second
+    "synchronous_commit": "off",
+}
 #: milliseconds until a server that does not answer counts as gone
 _GONE = "8000"
+
+_LASTING = "SELECT set_config('synchronous_commit', 'on', true)"
 
 _FIND = select(budgets.c.allowed, budgets.c.share, budgets.c.round, budgets.c.not_before, func.clock_timestamp())
 
@@ -49,7 +55,7 @@ class BudgetBook:
         database = open_database(parsed.render_as_string(), password=password, lock_timeout=_LOCK_TIMEOUT)
         if not isinstance(database, PostgresDatabase):
             raise SettingsError("Budgets are shared through PostgreSQL only: set `url` in [store] to postgresql://...")
-        self._engine = database.aside(_IDLE_TIMEOUT)
+        self._engine = database.aside(_SESSION)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-budgets")
 
     async def settle(self, told: Sequence[Told]) -> list[Granted]:
@@ -82,6 +88,8 @@ class BudgetBook:
             if after != before:
                 connection.execute(update(budgets).where(budgets.c.name == told.budget).values(asdict(after)))
             _keep(connection, told, member)
+            if granted.places > told.held:
+                connection.exec_driver_sql(_LASTING)
         return granted
 
     def _forget(self, told: Sequence[Told]) -> None:

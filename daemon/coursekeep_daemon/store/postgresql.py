@@ -102,17 +102,17 @@ class PostgresDatabase(Database):
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
         self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
 
-    def aside(self, idle_timeout: str) -> Engine:
+    def aside(self, options: Mapping[str, str]) -> Engine:
         """Make an engine of one connection that writes without the writers' lock: for what they do not touch.
 
-        A transaction in which nothing happens for `idle_timeout` is rolled back by the server.
+        `options` are set for its sessions.
         """
         engine = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
 
         def prepare(connection: Any, record: object) -> None:
             connection.autocommit = True
-            query = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
-            connection.execute(query, (idle_timeout,))
+            for option in options.items():
+                connection.execute("SELECT set_config(%s, %s, false)", option)
             connection.autocommit = False
 
         event.listen(engine, "connect", prepare)
