@@ -21,15 +21,19 @@ from coursekeep_daemon.store import (
     Conflict,
     PauseLevel,
     Role,
+    Sharing,
     Store,
     StoredTerm,
     StoreError,
     StoreLocked,
+    Trouble,
+    TroubleKind,
     move_store,
     moving,
 )
 from coursekeep_daemon.store.models import METADATA
 from coursekeep_daemon.store.models_budgets import budget, budget_member
+from coursekeep_daemon.store.models_daemons import daemon
 from coursekeep_daemon.store.opening import open_database
 from coursekeep_daemon.store.transaction import Transaction
 
@@ -75,6 +79,10 @@ async def fill(store: Store) -> None:
     await store.audit("ann", "run.start", "run 1", "ok", {"n": 10**20, "nested": {"b": 1, "a": [1]}})
     (message,) = await store.unaddressed()
     await store.address(message.id, ["mail"])
+    lms = Trouble(kind=TroubleKind.LMS, target="main", reason="503", since=START, reporter="one.example 17")
+    await store.note_trouble(lms)
+    row = {"id": "a", "host": "h", "pid": 1, "version": "1", "started_at": START, "seen_at": START}
+    await store._writer.run(lambda tx: tx.execute_many(insert(daemon), [row]))
     await store._writer.run(share_budgets)  # on PostgreSQL only, but no table is left behind
 
 
@@ -170,7 +178,7 @@ def test_a_store_at_work_is_not_moved(full: House, empty: str) -> None:
     other.close()
 
     async def beside() -> None:
-        async with Store(empty, exclusive=True):
+        async with Store(empty, sharing=Sharing.ALONE):
             with pytest.raises(StoreLocked, match="Another daemon"):
                 await asyncio.to_thread(move_store, full.url, empty, lock_timeout=0.1)
 
