@@ -18,7 +18,11 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+<<<<<<< HEAD
 from coursekeep_daemon.engine.own_storage import OwnStorage
+=======
+from coursekeep_daemon.budget import Budgets
+>>>>>>> budget
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
@@ -90,6 +94,7 @@ class WorkerProcess:
             self.store = Store(self.settings.store.url, password=password, sharing=Sharing.MANY, queue=True)
             stack.push_async_callback(self.store.stop)
             await self.store.start()
+            await stack.enter_async_context(Budgets(self.settings.store.url, lmses, password=password))
             self._open_archive()
             self.holds = Holds(self.store, lmses, _now)
             for name, reason in unusable.items():
