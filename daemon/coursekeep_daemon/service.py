@@ -22,6 +22,7 @@ import structlog
 
 from coursekeep import RetryPolicy
 from coursekeep_daemon.accounts import Accounts
+from coursekeep_daemon.budget import Budgets
 from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Rhythm
@@ -117,6 +118,7 @@ class Service(Calls):
             self._oidc_secret = oidc_secret(self.settings)
             self._store_password = store_password(self.settings)
             await self._start_store(stack)
+            await self._start_budgets(stack)
             await self._start_archive()
             await self._start_integrations(stack)
             await self._start_calls(stack)
@@ -165,6 +167,13 @@ class Service(Calls):
         oidc = self.settings.oidc
         self.openid = OpenId(self.store, oidc, self._oidc_secret) if oidc.issuer else None
 
+    async def _start_budgets(self, stack: AsyncExitStack) -> None:
+        """Share what each LMS bears with the workers and other daemons, where there may be any."""
+        if self.settings.engine.kind == "procrastinate":
+            await stack.enter_async_context(
+                Budgets(self.settings.store.url, self._lmses, password=self._store_password)
+            )
+
     async def _start_archive(self) -> None:
         settings = self.settings.archive
         self.archive = Archive.open(settings.url, organization=settings.organization)
@@ -186,7 +195,9 @@ class Service(Calls):
         self._refreshes = self._term_refreshes()
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self.holds = Holds(self.store, self._lmses, self.clock)
+        self.holds = Holds(
+            self.store, self._lmses, self.clock, needs_workers=self.settings.engine.kind == "procrastinate"
+        )
         stack.push_async_callback(self.holds.stop)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []

@@ -14,7 +14,7 @@ from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
-from coursekeep_daemon.store import DaemonState, Store
+from coursekeep_daemon.store import DaemonState, Store, Worker
 
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
@@ -67,6 +67,8 @@ class Workers:
     in_flight: int
     #: courses that wait, of runs that have not ended
     queued: int
+    #: with the engine `procrastinate`, who archives them
+    processes: Sequence[Worker] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,8 +221,16 @@ class SystemView:
     async def _workers(self) -> Workers:
         engine = self._daemon.settings.engine
         queued = sum(waiting for waiting, _ in (await self._daemon.store.open_work()).values())
+        if engine.kind == "local":
+            concurrency, busy = engine.concurrency, self._daemon.in_flight
+            return Workers(engine=engine.kind, concurrency=concurrency, in_flight=busy, queued=queued)
+        workers = await self._daemon.store.workers()
         return Workers(
-            engine=engine.kind, concurrency=engine.concurrency, in_flight=self._daemon.in_flight, queued=queued
+            engine=engine.kind,
+            concurrency=sum(worker.concurrency for worker in workers if not worker.draining),
+            in_flight=sum(worker.busy for worker in workers),
+            queued=queued,
+            processes=workers,
         )
 
     async def _daemons(self) -> list[DaemonSeen]:

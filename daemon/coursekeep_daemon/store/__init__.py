@@ -7,6 +7,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
 from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.budgets import BudgetBook
 from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
@@ -45,6 +46,7 @@ from coursekeep_daemon.store.records import (
     Worker,
 )
 from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 from coursekeep_daemon.store.watching import StoreObserver
@@ -56,11 +58,13 @@ __all__ = [
     "AttemptLimit",
     "AuditEvent",
     "BadCursor",
+    "BudgetBook",
     "CatalogueCourse",
     "Conflict",
     "DaemonState",
     "DayCount",
     "Event",
+    "Granted",
     "Integration",
     "Item",
     "ItemPlan",
@@ -87,6 +91,8 @@ __all__ = [
     "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
+    "Terms",
+    "Told",
     "Trouble",
     "TroubleKind",
     "User",
