@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
+from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.store import Item, ItemResult
 
 __all__ = ["Metrics"]
@@ -43,6 +44,7 @@ class Metrics:
             ["target", "result"],
             registry=registry,
         )
+        self.fixity = FixityMetrics(registry)
         self.plugins = Gauge("coursekeep_plugins", "Plugins by state.", ["state"], registry=registry)
 
     def watch(self, in_flight: Callable[[], int], storage_held: Callable[[], bool]) -> None:

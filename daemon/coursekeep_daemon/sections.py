@@ -23,6 +23,7 @@ __all__ = [
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
+    "FixitySettings",
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
@@ -126,6 +127,20 @@ class EngineSettings(_Section):
     concurrency: int = Field(4, ge=1, le=64, description="Courses at once in one process.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts at a course before it counts as failed.")
     files_at_once: int = Field(4, ge=1, le=64, description="Files downloaded at once within one course.")
+
+
+class FixitySettings(_Section):
+    """How stored packages are verified again and again."""
+
+    every: str = Field("90 days", description="Within which span every package is read again; `off` reads none.")
+    max_rate: ByteSize = Field(ByteSize(50 * 2**20), description="Most bytes to read per second; 0 sets no limit.")
+
+    @field_validator("every")
+    @classmethod
+    def _period(cls, value: str) -> str:
+        if value != "off" and not parse_span(value):
+            raise ValueError("a package cannot be read again within no time; write `off` to have none read")
+        return value
 
 
 class AccountSettings(_Section):

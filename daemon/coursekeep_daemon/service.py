@@ -17,6 +17,9 @@ from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityPace, FixityService, Mender
+from coursekeep_daemon.fixity.verifier import Verifier
+from coursekeep_daemon.fixity.view import FixityView
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
@@ -25,7 +28,7 @@ from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
-from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
+from coursekeep_daemon.package import Archive, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.rules import declared_schedules, year_ends
@@ -73,6 +76,7 @@ class Service(ScheduleCalls):
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
+        fixity: FixityPace | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -83,6 +87,7 @@ class Service(ScheduleCalls):
         self._patience = patience or Patience()
         self._retry = retry
         self._pace = pace
+        self._fixity_pace = fixity
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -107,6 +112,7 @@ class Service(ScheduleCalls):
             await self._start_watch(stack)
             await self._start_dispatcher(stack)
             await self._start_notifications(stack)
+            await self._start_fixity(stack)
             await self._start_scheduler(stack)
             stack.push_async_callback(self._stop_background)
             self._stack = stack.pop_all()
@@ -245,6 +251,25 @@ class Service(ScheduleCalls):
         stack.push_async_callback(self.notifications.stop)
         await self.notifications.start()
 
+    async def _start_fixity(self, stack: AsyncExitStack) -> None:
+        settings = self.settings.fixity
+        self.verifier = Verifier(self.archive, self.store, self.clock)
+        self.fixity = FixityView(self.store, self.holds, settings, self.clock)
+        service = FixityService(
+            archive=self.archive,
+            store=self.store,
+            holds=self.holds,
+            verifier=self.verifier,
+            view=self.fixity,
+            metrics=self.metrics.fixity,
+            clock=self.clock,
+            max_rate=settings.max_rate or None,
+            mender=self.archive if isinstance(self.archive, Mender) else None,
+            pace=self._fixity_pace,
+        )
+        stack.push_async_callback(service.stop)
+        await service.start()
+
     def _rules(self) -> Rules:
         return Rules(
             organization=self.settings.archive.organization,
@@ -346,18 +371,9 @@ class Service(ScheduleCalls):
         """Read the terms again, and return how many there are. Raises `BadRequest`, and what the connector raises."""
         return await self._questions.refresh_terms(self._usable(integration))
 
-    async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
+    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "fixity") -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
-        report = await asyncio.to_thread(self.archive.verify, package_id, version)
-        for known in await self.store.package(package_id):
-            if version in (None, known.version):
-                await self.store.record_verification(package_id, known.version, self.clock(), report.valid)
-        said = {key: value for key, value in report.to_json().items() if key != "path"}  # which is this machine's own
-        try:
-            await asyncio.to_thread(self.archive.log_event, package_id, "fixity", said)
-        except PackageError as error:  # an archive that cannot be written now can be checked all the same
-            log.warning("fixity_not_logged", package=package_id, reason=str(error))
-        return report
+        return (await self.verifier.verify(package_id, version, by=by)).report
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Tell whether the daemon can work, and why not."""

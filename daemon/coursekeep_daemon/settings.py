@@ -30,6 +30,7 @@ from coursekeep_daemon.sections import (
     ArchiveSettings,
     DaemonSettings,
     EngineSettings,
+    FixitySettings,
     IntegrationSettings,
     NotificationSettings,
     OidcSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
+    "FixitySettings",
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    fixity: FixitySettings = Field(default_factory=FixitySettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)

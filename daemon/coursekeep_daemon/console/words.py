@@ -247,6 +247,10 @@ NOTIFICATIONS: Mapping[NotificationKind, Word] = {
         "Archive not writable", "The storage of the archive is full, or cannot be written.", tone="bad"
     ),
     NotificationKind.STORAGE_RELEASED: Word("Archive writable again", "The work goes on.", tone="good"),
+    NotificationKind.PACKAGE_DAMAGED: Word(
+        "Packages damaged", "Stored packages are not as they were written, or not there.", tone="bad"
+    ),
+    NotificationKind.PACKAGE_REPAIRED: Word("Packages repaired", "Damaged packages are well again.", tone="good"),
 }
 
 #: how credentials stand that somebody knows the end of
@@ -311,6 +315,9 @@ _ACTIONS: Mapping[str, str] = {
     "schedule.run": "Ran a schedule by hand",
     "notification.test": "Sent a test message",
     "package.verify": "Verified a package",
+    "package.damage": "Found a package damaged",
+    "package.repair": "Repaired a package",
+    "package.accept": "Accepted a damaged package",
 }
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

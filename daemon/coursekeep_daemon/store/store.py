@@ -12,6 +12,7 @@ from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
+from coursekeep_daemon.store.fixity import Fixity
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
 from coursekeep_daemon.store.notifications import Notifications
@@ -50,6 +51,7 @@ class Store(
     Events,
     Notifications,
     Days,
+    Fixity,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
