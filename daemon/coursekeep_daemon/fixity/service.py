@@ -188,6 +188,8 @@ class FixityService:
         finally:
             self._metrics.read(self._throttle.total - read)
         self._troubled = False
+        if check.change is not FindingChange.NOTHING:
+            self._view.forget()
         self._metrics.checked("valid" if check.checked.kind is None else check.checked.kind.value)
         return check
 

@@ -80,6 +80,10 @@ class FixityView:
             self._good_until = ended + _GOOD_FOR * (ended - began)
         return self._counts
 
+    def forget(self) -> None:
+        """Have the packages counted again at the next look: something has changed."""
+        self._good_until = 0.0
+
     def due_within(self) -> timedelta:
         """Return how long after its verification a package is to be verified again: a part of the period."""
         now = self._clock()
