@@ -15,11 +15,9 @@ import structlog
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
-from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
-from coursekeep_daemon.fixity.service import FixityPace, FixityService, Mender
-from coursekeep_daemon.fixity.verifier import Verifier
-from coursekeep_daemon.fixity.view import FixityView
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
 from coursekeep_daemon.metrics import Metrics
@@ -41,6 +39,7 @@ from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.planner import Planner, Preview, PreviewRow
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.schedule_calls import ScheduleCalls
 from coursekeep_daemon.scheduled import ScheduledRuns
@@ -76,7 +75,7 @@ class Service(ScheduleCalls):
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
-        fixity: FixityPace | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -87,7 +86,7 @@ class Service(ScheduleCalls):
         self._patience = patience or Patience()
         self._retry = retry
         self._pace = pace
-        self._fixity_pace = fixity
+        self._rhythm = rhythm
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -148,7 +147,8 @@ class Service(ScheduleCalls):
         url, password = self.settings.store.url, self._store_password
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
-        self.store = Store(url, password=password, clock=self.clock, exclusive=True)
+        queue = self.settings.engine.kind == "procrastinate"
+        self.store = Store(url, password=password, clock=self.clock, exclusive=True, queue=queue)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)
@@ -199,17 +199,21 @@ class Service(ScheduleCalls):
 
     async def _start_dispatcher(self, stack: AsyncExitStack) -> None:
         """Put what a dead process left in flight back into the queue, then hand out work."""
-        if interrupted := await self.store.requeue_interrupted():
-            log.warning("interrupted_requeued", courses=interrupted)
         timeout = self.settings.daemon.shutdown_timeout
         self._hooks = Hooks(self.registry)
         stack.push_async_callback(self._hooks.stop, timeout * _HOOKS_AT_STOP)
         await self._hooks.start()
         self._planner = Planner(self.store, self.archive, self.registry, self.clock)
+        workbench = Workbench(
+            store=self.store,
+            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
+            hooks=self._hooks,
+            finished=self.metrics.course_done,
+        )
         self._dispatcher = Dispatcher(
             store=self.store,
             lmses=self._lmses,
-            engine=LocalEngine(self.settings.engine.concurrency),
+            engine=self._engine(workbench),
             plannings=Plannings(
                 store=self.store,
                 planner=self._planner,
@@ -218,11 +222,8 @@ class Service(ScheduleCalls):
                 clock=self.clock,
                 patience=self._patience.course,
             ),
-            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
+            workbench=workbench,
             holds=self.holds,
-            hooks=self._hooks,
-            clock=self.clock,
-            finished=self.metrics.course_done,
         )
         stack.push_async_callback(self._dispatcher.stop, timeout)
         await self._dispatcher.start()
@@ -236,6 +237,12 @@ class Service(ScheduleCalls):
         self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self.holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self.holds.troubled, name))
+
+    def _engine(self, workbench: Workbench) -> Engine:
+        settings = self.settings.engine
+        if settings.kind == "local":
+            return LocalEngine(self.store, workbench, settings.concurrency, self.clock)
+        return open_engine(self.settings.store.url, self._store_password, self.store, self.clock, self._rhythm)
 
     async def _start_notifications(self, stack: AsyncExitStack) -> None:
         self.notifications = Notifications(
@@ -252,23 +259,17 @@ class Service(ScheduleCalls):
         await self.notifications.start()
 
     async def _start_fixity(self, stack: AsyncExitStack) -> None:
-        settings = self.settings.fixity
-        self.verifier = Verifier(self.archive, self.store, self.clock)
-        self.fixity = FixityView(self.store, self.holds, settings, self.clock)
-        service = FixityService(
+        """Make what every daemon asks, and start what only the one that leads runs."""
+        self.fixity = FixityService(
             archive=self.archive,
             store=self.store,
             holds=self.holds,
-            verifier=self.verifier,
-            view=self.fixity,
-            metrics=self.metrics.fixity,
             clock=self.clock,
-            max_rate=settings.max_rate or None,
-            mender=self.archive if isinstance(self.archive, Mender) else None,
-            pace=self._fixity_pace,
+            settings=self.settings.fixity,
+            metrics=self.metrics.fixity,
         )
-        stack.push_async_callback(service.stop)
-        await service.start()
+        stack.push_async_callback(self.fixity.stop)
+        await self.fixity.start()
 
     def _rules(self) -> Rules:
         return Rules(
@@ -373,7 +374,7 @@ class Service(ScheduleCalls):
 
     async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "fixity") -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
-        return (await self.verifier.verify(package_id, version, by=by)).report
+        return (await self.fixity.verifier.verify(package_id, version, by=by)).report
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Tell whether the daemon can work, and why not."""

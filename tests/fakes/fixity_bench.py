@@ -13,11 +13,10 @@ from typing import Any
 from fakes.package_kit import CONTEXT, COURSE, new_archive, write
 from fakes.store_house import HandClock
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import ByteSize
 
 from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.fixity.service import FixityPace, FixityService
-from coursekeep_daemon.fixity.verifier import Verifier
-from coursekeep_daemon.fixity.view import FixityView
 from coursekeep_daemon.package import Archive
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.versions import version_of
@@ -63,7 +62,7 @@ class FixityBench:
     store: Store
     clock: HandClock
     every: str = "90 days"
-    rate: int | None = None
+    rate: int = 0
     mender: Any = None
     pace: FixityPace = field(default_factory=FixityPace)
 
@@ -75,16 +74,13 @@ class FixityBench:
 
     def service(self) -> FixityService:
         """Make a service, as a daemon that starts does."""
-        view = FixityView(self.store, self.holds, FixitySettings(every=self.every), self.clock)
         return FixityService(
             archive=self.archive,
             store=self.store,
             holds=self.holds,
-            verifier=Verifier(self.archive, self.store, self.clock),
-            view=view,
-            metrics=self.metrics,
             clock=self.clock,
-            max_rate=self.rate,
+            settings=FixitySettings(every=self.every, max_rate=ByteSize(self.rate)),
+            metrics=self.metrics,
             mender=self.mender,
             pace=self.pace,
         )

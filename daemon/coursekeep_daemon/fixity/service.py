@@ -23,6 +23,7 @@ from coursekeep_daemon.fixity.view import FixityView
 from coursekeep_daemon.package import Archive, PackageBusy, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.runs.waiting import wait_for_event
+from coursekeep_daemon.settings import FixitySettings
 from coursekeep_daemon.store import Store, StoreError
 
 __all__ = ["FixityPace", "FixityService", "Mender", "Repair"]
@@ -79,7 +80,7 @@ class FixityPace:
 
 
 class FixityService:
-    """Runs in the daemon that leads."""
+    """Every daemon asks its `view` and its `verifier`; the one that leads starts it."""
 
     def __init__(
         self,
@@ -87,25 +88,24 @@ class FixityService:
         archive: Archive,
         store: Store,
         holds: Holds,
-        verifier: Verifier,
-        view: FixityView,
-        metrics: FixityMetrics,
         clock: Clock,
-        max_rate: int | None,
+        settings: FixitySettings,
+        metrics: FixityMetrics,
         mender: Mender | None = None,
         pace: FixityPace | None = None,
     ) -> None:
-        """Take what is needed; `mender` where the archive has replicas. Does nothing yet."""
+        """Take what is needed; `mender` where not the archive itself repairs. Does nothing yet."""
+        self.verifier = Verifier(archive, store, clock)
+        self.view = FixityView(store, holds, settings, clock)
         self._archive = archive
         self._store = store
         self._holds = holds
-        self._verifier = verifier
-        self._view = view
-        self._metrics = metrics
         self._clock = clock
-        self._mender = mender
+        self._max_rate = settings.max_rate or None
+        self._metrics = metrics
+        self._mender = mender or (archive if isinstance(archive, Mender) else None)
         self._pace = pace or FixityPace()
-        self._throttle = Throttle(max_rate)
+        self._throttle = Throttle(self._max_rate)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last: datetime | None = None
@@ -114,9 +114,15 @@ class FixityService:
         self._troubled = False
 
     async def start(self) -> None:
-        """Begin, where the last process has left off."""
-        self._last = await self._store.last_verified_at()
+        """Begin, where the last process has left off. It may be stopped and started again and again."""
+        await self.resume()
         self._task = asyncio.create_task(self._run(), name="fixity")
+        self._task.add_done_callback(_told_if_broken)
+
+    async def resume(self) -> None:
+        """Take up what the store says of the last process, to be stepped by hand."""
+        self._throttle = Throttle(self._max_rate)
+        self._last = await self._store.last_verified_at()
 
     async def stop(self) -> None:
         """Break off within a block of what is being read; nothing is noted of it. Harmless where nothing runs."""
@@ -145,13 +151,13 @@ class FixityService:
     async def step(self) -> float:
         """Do what is due, one thing; return the seconds until the next may be."""
         await self._store.tell_findings(self._pace.messages)
-        counts = await self._view.counts()
+        counts = await self.view.counts()
         self._metrics.stands(counts)
         if self._holds.storage is not None:
             return self._pace.look
         if await self._mend_next():
             return 0.0
-        interval = self._view.interval(counts) if self._view.enabled else None
+        interval = self.view.interval(counts) if self.view.enabled else None
         if interval is None:
             return self._pace.look
         return await self._check_next(interval)
@@ -164,7 +170,7 @@ class FixityService:
         chosen = await self._store.next_to_verify(self._left_out.keys())
         if chosen is None:
             return self._pace.look
-        overdue = chosen.verified_at is not None and chosen.verified_at + self._view.due_within() <= now
+        overdue = chosen.verified_at is not None and chosen.verified_at + self.view.due_within() <= now
         # a clock that was set back must not stop everything
         due = now if self._last is None or overdue else min(self._last, now) + interval
         if due > now:
@@ -177,7 +183,7 @@ class FixityService:
         """Verify a package; None where that cannot be done now, which says nothing of the package."""
         read = self._throttle.total
         try:
-            check = await self._verifier.verify(package_id, by=_WHO, pace=self._throttle)
+            check = await self.verifier.verify(package_id, by=_WHO, pace=self._throttle)
         except PackageBusy:
             self._left_out[package_id] = self._clock() + self._pace.busy
             self._metrics.checked("busy")
@@ -189,7 +195,7 @@ class FixityService:
             self._metrics.read(self._throttle.total - read)
         self._troubled = False
         if check.change is not FindingChange.NOTHING:
-            self._view.forget()
+            self.view.forget()
         self._metrics.checked("valid" if check.checked.kind is None else check.checked.kind.value)
         return check
 
@@ -234,3 +240,9 @@ class FixityService:
         elif detail != found.detail:
             log.error("package_not_repaired", package=found.package_id, detail=detail)
             await self._store.audit(_WHO, "package.repair", found.package_id, "failed", {"detail": detail})
+
+
+def _told_if_broken(task: asyncio.Task[None]) -> None:
+    """Say so where a fault of our own has ended the service: that must not look as if all were verified."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("fixity_broken", exc_info=error)

@@ -35,7 +35,13 @@ DATA: dict[NotificationKind, dict[str, Any]] = {
         "missing": 1,
         "packages": [
             {"package_id": "urn:uuid:1", "course_id": "7", "kind": "damaged", "problems": 3, "detail": None},
-            {"package_id": "urn:uuid:2", "course_id": "8", "kind": "missing", "problems": 1, "detail": "https://u:hidden@s3"},
+            {
+                "package_id": "urn:uuid:2",
+                "course_id": "8",
+                "kind": "missing",
+                "problems": 1,
+                "detail": "https://u:hidden@s3",
+            },
         ],
     },
     NotificationKind.PACKAGE_REPAIRED: {
