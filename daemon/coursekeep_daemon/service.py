@@ -372,9 +372,9 @@ class Service(ScheduleCalls):
         """Read the terms again, and return how many there are. Raises `BadRequest`, and what the connector raises."""
         return await self._questions.refresh_terms(self._usable(integration))
 
-    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "fixity") -> VerifyReport:
+    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "daemon") -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
-        return (await self.fixity.verifier.verify(package_id, version, by=by)).report
+        return (await self.fixity.verify(package_id, version, by=by)).report
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Tell whether the daemon can work, and why not."""

@@ -20,12 +20,15 @@ from typing import Any
 import httpx
 import uvicorn
 from argon2 import PasswordHasher
+from prometheus_client import CollectorRegistry
 
 from coursekeep import CheckStep, Course
 from coursekeep_connectors import register_connectors, register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.metrics import FixityMetrics
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
@@ -110,6 +113,14 @@ class FakeService:
         self.system = SystemView(self, in_flight=lambda: 2)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))
+        self.fixity = FixityService(
+            archive=self.archive,
+            store=store,
+            holds=self.holds,
+            clock=self.clock,
+            settings=self.settings.fixity,
+            metrics=FixityMetrics(CollectorRegistry()),
+        )
         self.target = FakeTarget("ops", [], [])
         self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
@@ -188,7 +199,7 @@ class FakeService:
         after = datetime(2030, 1, 1, tzinfo=UTC)
         return next_slots(schedule.cron, schedule.time_zone, after, count) if schedule.enabled else []
 
-    async def verify_package(self, package_id: str, version: int | None = None) -> Any:
+    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "") -> Any:
         return SimpleNamespace(valid=True, checked_files=3, checked_bytes=9, problems=[])
 
 

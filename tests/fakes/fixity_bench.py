@@ -23,7 +23,7 @@ from coursekeep_daemon.runs.versions import version_of
 from coursekeep_daemon.settings import FixitySettings
 from coursekeep_daemon.store import Store
 
-__all__ = ["FixityBench", "Replica", "flip", "in_bench"]
+__all__ = ["FixityBench", "Replica", "in_bench"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +115,6 @@ class FixityBench:
         """Return the value of a metric, named with its labels."""
         lines = generate_latest(self.registry).decode().splitlines()
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
-
-
-def flip(directory: Path) -> Path:
-    """Change one bit of the largest stored file of a package, as a disk does; return the file."""
-    content = [path for path in directory.glob("v1/content/data/**/*") if path.is_file()]
-    victim = max(content, key=lambda path: (path.stat().st_size, path))
-    data = bytearray(victim.read_bytes())
-    data[len(data) // 2] ^= 1
-    victim.write_bytes(data)
-    return victim
 
 
 def in_bench(folder: Path, test: Callable[[FixityBench], Awaitable[None]], **options: Any) -> None:

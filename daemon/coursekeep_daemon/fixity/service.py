@@ -135,6 +135,14 @@ class FixityService:
         await asyncio.wait({self._task})
         self._task = None
 
+    async def verify(self, package_id: str, version: int | None = None, *, by: str) -> Check:
+        """Verify a package that somebody asks about. Raises as `Verifier.verify`."""
+        check = await self.verifier.verify(package_id, version, by=by)
+        if check.change is not FindingChange.NOTHING:
+            self.view.forget()
+            self._wake.set()  # to tell it, and to repair it
+        return check
+
     async def _run(self) -> None:
         while not self._throttle.stopped:
             self._wake.clear()

@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from fakes.fixity_bench import FixityBench, Replica, flip, in_bench
+from fakes.damage import flip
+from fakes.fixity_bench import FixityBench, Replica, in_bench
 from fakes.package_kit import COURSE, write
 
 from coursekeep_daemon.fixity.records import FindingKind, FindingState
@@ -303,7 +304,7 @@ def test_switched_off_it_reads_nothing_but_tells_what_others_found(tmp_path: Pat
         flip(bench.place(package_id))
         service = bench.service()
         assert await service.step() == bench.pace.look
-        await service.verifier.verify(package_id, by="ann")
+        await service.verify(package_id, by="ann")
         await service.step()
         assert len(log_of(bench, package_id)) == 1
         assert len((await bench.store.notifications()).items) == 1
