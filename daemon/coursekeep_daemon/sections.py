@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_va
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.roles import Role
 from coursekeep_daemon.secrets import is_reference
-from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
+from coursekeep_daemon.spans import before, parse_span, parse_time_zone, parse_year_end
 
 __all__ = [
     "NAME",
@@ -140,8 +140,11 @@ class FixitySettings(_Section):
     @field_validator("every")
     @classmethod
     def _period(cls, value: str) -> str:
-        if value != "off" and not parse_span(value):
+        if value == "off":
+            return value
+        if not parse_span(value):
             raise ValueError("a package cannot be read again within no time; write `off` to have none read")
+        before(datetime(2000, 1, 1, tzinfo=UTC), value)  # raises where there is no such moment
         return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -101,6 +101,15 @@ class FixityCounts:
     #: the oldest verification of any version, or the making of one that was never verified
     oldest_at: datetime | None
     last_verified_at: datetime | None
-    #: packages with a finding
-    open: int
-    accepted: int
+    #: packages with a finding that is not repaired, by its state
+    findings: Mapping[FindingState, int] = field(default_factory=dict)
+
+    @property
+    def open(self) -> int:
+        """Packages that are damaged."""
+        return self.findings.get(FindingState.OPEN, 0)
+
+    @property
+    def accepted(self) -> int:
+        """Packages that are damaged, and taken as they are."""
+        return self.findings.get(FindingState.ACCEPTED, 0)

@@ -139,7 +139,6 @@ class FixityService:
         """Verify a package that somebody asks about. Raises as `Verifier.verify`."""
         check = await self.verifier.verify(package_id, version, by=by)
         if check.change is not FindingChange.NOTHING:
-            self.view.forget()
             self._wake.set()  # to tell it, and to repair it
         return check
 
@@ -202,8 +201,6 @@ class FixityService:
         finally:
             self._metrics.read(self._throttle.total - read)
         self._troubled = False
-        if check.change is not FindingChange.NOTHING:
-            self.view.forget()
         self._metrics.checked("valid" if check.checked.kind is None else check.checked.kind.value)
         return check
 

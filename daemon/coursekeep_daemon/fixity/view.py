@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from coursekeep_daemon.fixity.records import FixityCounts
@@ -19,6 +19,8 @@ _PART = 0.9
 
 #: how many times longer than a count took its numbers are good: counting takes a twentieth of a reader at most
 _GOOD_FOR = 20.0
+#: seconds, at most
+_LONGEST = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,18 +73,15 @@ class FixityView:
         )
 
     async def counts(self) -> FixityCounts:
-        """Count the packages, or return the last count while that is good."""
+        """Count the packages, or return the last count while that is good; findings are as they are now."""
         began = time.monotonic()
         if self._counts is None or began >= self._good_until:
             now = self._clock()
             self._counts = await self._store.fixity_counts(before(now, self._settings.every) if self.enabled else now)
             ended = time.monotonic()
-            self._good_until = ended + _GOOD_FOR * (ended - began)
-        return self._counts
-
-    def forget(self) -> None:
-        """Have the packages counted again at the next look: something has changed."""
-        self._good_until = 0.0
+            self._good_until = ended + min(_GOOD_FOR * (ended - began), _LONGEST)
+            return self._counts
+        return replace(self._counts, findings=await self._store.finding_counts())
 
     def due_within(self) -> timedelta:
         """Return how long after its verification a package is to be verified again: a part of the period."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,10 @@ class Fixity(Room):
     async def fixity_counts(self, limit: datetime) -> FixityCounts:
         """Count how the packages stand; what was verified before `limit` is overdue. It reads an index as a whole."""
         return await self._reader(lambda connection: _counts(connection, limit, self._clock()))
+
+    async def finding_counts(self) -> Mapping[FindingState, int]:
+        """Count the packages with a finding that is open or accepted."""
+        return await self._reader(_findings)
 
     async def last_verified_at(self) -> datetime | None:
         """Return when any package was verified last."""
@@ -133,8 +137,6 @@ def _counts(connection: Connection, limit: datetime, now: datetime) -> FixityCou
         connection.scalar(select(func.min(table.verified_at))),
         connection.scalar(select(func.min(table.created_at)).where(unverified)),
     ]
-    query = select(fixity_finding.c.state, func.count()).where(_UNSETTLED).group_by(fixity_finding.c.state)
-    states: dict[FindingState, int] = {row[0]: row[1] for row in connection.execute(query)}
     return FixityCounts(
         at=now,
         packages=number,
@@ -143,9 +145,13 @@ def _counts(connection: Connection, limit: datetime, now: datetime) -> FixityCou
         overdue=packages(late),
         oldest_at=min((each for each in moments if each is not None), default=None),
         last_verified_at=connection.scalar(select(func.max(table.verified_at))),
-        open=states.get(FindingState.OPEN, 0),
-        accepted=states.get(FindingState.ACCEPTED, 0),
+        findings=_findings(connection),
     )
+
+
+def _findings(connection: Connection) -> Mapping[FindingState, int]:
+    query = select(fixity_finding.c.state, func.count()).where(_UNSETTLED).group_by(fixity_finding.c.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _unsettled(connection: Connection, package_id: str) -> Finding | None:

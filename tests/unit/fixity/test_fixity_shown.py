@@ -9,14 +9,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.api_service import served
 from fakes.cli_process import coursekeep
 from fakes.console_house import ConsoleHouse, in_console
 from fakes.damage import flip
 from fakes.package_kit import COURSE, new_archive, write
+from prometheus_client import CollectorRegistry
 
+from coursekeep import SettingsError
+from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.fixity.service import FixityService
+from coursekeep_daemon.package import Archive
 from coursekeep_daemon.runs.versions import version_of
+from coursekeep_daemon.settings import load_settings
+
+
+def _service(service: Any, archive: Archive) -> FixityService:
+    return FixityService(
+        archive=archive,
+        store=service.store,
+        holds=service.holds,
+        clock=service.clock,
+        settings=service.settings.fixity,
+        metrics=FixityMetrics(CollectorRegistry()),
+    )
 
 
 def with_damage(test: Callable[[ConsoleHouse, str], Awaitable[None]]) -> None:
@@ -27,20 +44,13 @@ def with_damage(test: Callable[[ConsoleHouse, str], Awaitable[None]]) -> None:
             service: Any = house.api.service
             archive = new_archive(Path(folder) / "archive")
             made = [write(archive, course=replace(COURSE, id=str(n), name=f"<b>{n}</b>")) for n in range(2)]
-            service.fixity = FixityService(
-                archive=archive,
-                store=house.api.store,
-                holds=service.holds,
-                clock=service.clock,
-                settings=service.settings.fixity,
-                metrics=service.fixity._metrics,
-            )
             for one in made:
                 (head,) = archive.versions(one.object_id)
                 noted = replace(version_of(head, "main"), created_at=datetime.now(UTC))
                 await house.api.store.record_version(noted)
             flip(archive.root / made[0].path)
-            await service.fixity.step()
+            await _service(service, archive).step()
+            service.fixity = _service(service, archive)  # with numbers of its own, as on another daemon
             await house.api.store.tell_findings(timedelta(0))
             await test(house, made[0].object_id)
 
@@ -124,3 +134,23 @@ def test_the_command_line_lists_and_accepts() -> None:
         assert (after.json["accepted"], after.json["findings"][0]["detail"]) == (1, "known")
 
     with_damage(test)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('every = "often"', "is no span"),
+        ('every = "0 days"', "write `off`"),
+        ('every = "9999 years"', "cannot be counted"),
+        ('max_rate = "fast"', "max_rate"),
+    ],
+)
+def test_a_span_that_cannot_be_is_refused(tmp_path: Path, line: str, says: str) -> None:
+    """A span that is none, no time at all or beyond the calendar stops the start with the key; `off` is taken."""
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[fixity]\n{line}\n")
+    with pytest.raises(SettingsError, match=says) as caught:
+        load_settings(file)
+    assert "fixity." in str(caught.value)
+    file.write_text('[fixity]\nevery = "off"\nmax_rate = 0\n')
+    assert load_settings(file).fixity.max_rate == 0
