@@ -77,7 +77,7 @@ def _cancel_opened(page: Page) -> None:
 
 
 def _accept_opened(page: Page) -> None:
-    page.get_by_role("main").get_by_text("Accept").first.click()
+    page.locator("details summary", has_text="Accept").first.click()
 
 
 def _scheduled(page: Page, cron: str = "0 3 1 3,9 *") -> None:
