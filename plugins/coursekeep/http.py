@@ -33,7 +33,7 @@ from coursekeep.dialect import (
 from coursekeep.download import Download, Downloader
 from coursekeep.errors import MalformedAnswer, RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
-from coursekeep.governor import Governor, Turn
+from coursekeep.governor import Governor, GovernorListener, Turn
 from coursekeep.paging import Following, ListKey, Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import NO_RETRY, RetryPolicy, persist
@@ -49,6 +49,7 @@ __all__ = [
     "Download",
     "FileDialect",
     "Governor",
+    "GovernorListener",
     "KeepingDialect",
     "LmsClient",
     "Page",

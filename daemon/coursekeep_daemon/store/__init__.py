@@ -6,6 +6,9 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.budgets import BudgetBook
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -42,6 +45,8 @@ from coursekeep_daemon.store.records import (
     User,
     Worker,
 )
+from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 
@@ -51,10 +56,13 @@ __all__ = [
     "AttemptLimit",
     "AuditEvent",
     "BadCursor",
+    "BudgetBook",
     "CatalogueCourse",
     "Conflict",
+    "DaemonState",
     "DayCount",
     "Event",
+    "Granted",
     "Integration",
     "Item",
     "ItemPlan",
@@ -73,14 +81,20 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Session",
+    "Sharing",
     "Slice",
     "Store",
     "StoreError",
     "StoreLocked",
     "StoreUnavailable",
     "StoredTerm",
+    "Terms",
+    "Told",
+    "Trouble",
+    "TroubleKind",
     "User",
     "UserChange",
     "Worker",
+    "backup_store",
     "move_store",
 ]

@@ -60,6 +60,7 @@ ROUTES: dict[str, str | None] = {
     "GET /fixity/findings": "read",
     "POST /fixity/findings/{finding_id}/accept": "admin",
     "GET /system": "read",
+    "GET /workers": "read",
     "GET /me": "read",
     "GET /users": "admin",
     "POST /users": "admin",
