@@ -27,6 +27,7 @@ from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Rhythm
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.leader import Leader, Parts
@@ -241,6 +242,14 @@ class Service(Calls):
             told=lambda message: self._hooks.tell("notification", notification=message.payload()),
             counted=self.metrics.notified,
         )
+        self.fixity = FixityService(
+            archive=self.archive,
+            store=self.store,
+            holds=self.holds,
+            clock=self.clock,
+            settings=self.settings.fixity,
+            metrics=self.metrics.fixity(),
+        )
         self._scheduled = ScheduledRuns(
             store=self.store,
             start_run=self._start_scheduled,
@@ -288,6 +297,7 @@ class Service(Calls):
             expiry=self.expiry,
             questions=self._questions,
             notifications=self.notifications,
+            fixity=self.fixity,
             following=self._following,
             metrics=self.metrics,
             tracing=self.observation.tracing,
