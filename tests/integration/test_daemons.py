@@ -278,7 +278,7 @@ def test_many_daemons_need_postgresql(tmp_path: Path) -> None:
     bench = DaemonsBench(tmp_path, f"sqlite:///{tmp_path}/store.db")
 
     async def main() -> None:
-        with pytest.raises(SettingsError, match="engine.kind.*PostgreSQL"):
+        with pytest.raises(SettingsError, match=r"engine\.kind.*PostgreSQL"):
             await bench.service("one").start()
 
     asyncio.run(main())

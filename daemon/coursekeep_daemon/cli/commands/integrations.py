@@ -134,7 +134,7 @@ def course_list(
 
 
 def system(call: Call) -> None:
-    """Show how the daemon stands: versions, storage, database, workers. Exits 1 where it is not ready."""
+    """Show how the daemon stands: versions, storage, database, workers, daemons. Exits 1 where it is not ready."""
     with call.client() as client:
         found = client.get("/system")
     if call.as_json:
@@ -145,6 +145,11 @@ def system(call: Call) -> None:
         call.print.table(
             ("integration", "terms read next", "rule", "time zone"),
             [[each[name] for name in names] for each in found["terms_refreshes"]],
+        )
+        names = ("host", "pid", "leads", "version", "started_at", "seen_at")
+        call.print.table(
+            ("daemon on", "process", "leads", "version", "started", "last seen"),
+            [[each[name] for name in names] for each in found["daemons"]],
         )
         if found["credentials"]:
             names = ("integration", "state", "at", "basis")
@@ -162,6 +167,6 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name in ("libraries", "storage", "database", "workers", "reasons"):
             flat |= {f"{name} {key}": each for key, each in value.items()}
-        elif name not in ("terms_refreshes", "credentials"):
+        elif name not in ("terms_refreshes", "credentials", "daemons"):
             flat[name] = value
     return flat
