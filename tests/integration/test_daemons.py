@@ -14,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from fakes.daemons_bench import DaemonsBench
+from fakes.postgres_proxy import LossyProxy
 from fakes.postgres_server import Databases
 from fakes.service_bench import eventually
 from fakes.store_house import HandClock
+from sqlalchemy.engine import make_url
 
 from coursekeep import SettingsError
 from coursekeep_daemon.api.hub import EventHub, EventStream
@@ -210,6 +212,23 @@ def test_tokens_sessions_and_keys_are_good_on_every_daemon(bench: DaemonsBench) 
             assert len(set(answers)) == 1
 
     asyncio.run(main())
+
+
+def test_a_leader_that_gets_no_answer_steps_down(bench: DaemonsBench, tmp_path: Path) -> None:
+    """Where the network swallows everything, nobody says that the lock is lost: the leader itself takes it for lost."""
+    proxy = LossyProxy(Path(str(make_url(bench.url).query["host"])))
+    cut_off = DaemonsBench(tmp_path, proxy.url(bench.url))
+
+    async def main() -> None:
+        async with cut_off.service("one") as service:
+            assert service.leads
+            proxy.silence()
+            await eventually(lambda: not service.leads, 10)
+            proxy.flow()
+            await eventually(lambda: service.leads, 10)
+
+    asyncio.run(main())
+    proxy.close()
 
 
 def test_a_part_of_the_leader_that_does_not_start_lets_another_lead(
