@@ -192,8 +192,8 @@ def test_events_of_one_daemon_reach_listeners_of_another(bench: DaemonsBench) ->
     asyncio.run(main())
 
 
-def test_tokens_sessions_and_keys_are_good_on_every_daemon(bench: DaemonsBench) -> None:
-    """A token, a sign-in with its form token, and an idempotency key of one daemon are known to the other."""
+def test_tokens_and_idempotency_keys_are_good_on_every_daemon(bench: DaemonsBench) -> None:
+    """A token and an idempotency key that one daemon took are known to the other; readiness says which one leads."""
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
