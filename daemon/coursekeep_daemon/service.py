@@ -153,6 +153,9 @@ class Service(Calls):
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
         url, password = self.settings.store.url, self._store_password
+        if not self._alone and url.startswith("sqlite"):
+            reason = 'several daemons and workers need the store in PostgreSQL: set `url` in [store], or kind = "local"'
+            raise self.settings.origin.error(("engine", "kind"), reason)
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
         sharing = Sharing.ALONE if self._alone else Sharing.MANY
