@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.cli_process import coursekeep
 from fakes.engines import STEADY
 from fakes.postgres_server import Databases, PostgresServer
 from fakes.service_bench import eventually
@@ -182,6 +183,10 @@ def test_a_worker_that_cannot_work_says_what_to_do(bench, databases):
             await worker.start()
 
     async def main() -> None:
+        path = bench.folder / "local.toml"
+        path.write_text('[engine]\nkind = "local"\n')
+        done = await coursekeep("worker", "--settings", str(path))
+        assert (done.code, "workers need `kind" in done.err) == (2, True), done.err
         await refused(bench.worker(engine={"kind": "local"}), SettingsError, 'need `kind = "procrastinate"`')
         sqlite = f"sqlite:///{bench.folder}/x.db"
         await refused(bench.worker(store={"url": sqlite}), SettingsError, "coursekeep db migrate-store")
