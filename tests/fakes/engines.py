@@ -79,6 +79,7 @@ class ServiceWithWorker(Service):
             self._worker = None
             await super().stop()
             raise
+        await self.holds.refresh()  # no run is to wait for a worker, not even for a moment
 
     async def stop(self) -> None:
         worker, self._worker = self._worker, None
