@@ -186,7 +186,7 @@ class SystemView:
         reason = "" if held is None else held.reason
         free = size = None
         try:
-            free, size = await self._space()
+            free, size = await self.space()
         except PackageError as error:
             reason = reason or str(error)
         except TimeoutError:
@@ -201,8 +201,11 @@ class SystemView:
             held_since=None if held is None else held.since,
         )
 
-    async def _space(self) -> tuple[int, int]:
-        """Ask the archive's file system. One that does not answer is asked once, however many want to know."""
+    async def space(self) -> tuple[int, int]:
+        """Return the free bytes of the archive's file system, and all of them.
+
+        One that does not answer is asked once, however many want to know. Raises `PackageError`, `TimeoutError`.
+        """
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(asyncio.to_thread(self._daemon.archive.space))
             self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits

@@ -33,8 +33,10 @@ from coursekeep_daemon.store import (
     moving,
 )
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.models_budgets import budget, budget_member
 from coursekeep_daemon.store.models_daemons import daemon
 from coursekeep_daemon.store.opening import open_database
+from coursekeep_daemon.store.transaction import Transaction
 
 
 @pytest.fixture
@@ -88,6 +90,15 @@ async def fill(store: Store) -> None:
     await store.note_trouble(lms)
     row = {"id": "a", "host": "h", "pid": 1, "version": "1", "started_at": START, "seen_at": START}
     await store._writer.run(lambda tx: tx.execute_many(insert(daemon), [row]))
+    await store._writer.run(share_budgets)  # on PostgreSQL only, but no table is left behind
+
+
+def share_budgets(tx: Transaction) -> None:
+    tx.connection.execute(
+        insert(budget), {"name": "main", "allowed": 2.5, "share": 1.0, "round": 1, "not_before": START}
+    )
+    member = {"budget": "main", "member": "a/main", "places": 2, "wants": 3, "most": 4, "expires_at": START}
+    tx.connection.execute(insert(budget_member), member)
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
