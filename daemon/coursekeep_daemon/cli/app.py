@@ -16,6 +16,7 @@ from coursekeep_daemon.cli.commands import (
     kit,
     notifications,
     packages,
+    readiness,
     runs,
     schedules,
     users,
@@ -37,6 +38,7 @@ def make_app() -> typer.Typer:
     )
     for module in (
         daemon,
+        readiness,
         integrations,
         runs,
         schedules,

@@ -112,7 +112,7 @@ def test_the_daemon_is_asked_where_it_answers() -> None:
 
 
 def test_the_settings_are_settings_and_read_the_secrets(tmp_path: Path) -> None:
-    """settings.toml of the ConfigMap is accepted, and each file that it reads is a key of the secret, and the reverse."""
+    """settings.toml of the ConfigMap is accepted, and the files that it reads are the keys of the secret."""
     text = of("ConfigMap")[0]["data"]["settings.toml"]
     (tmp_path / "settings.toml").write_text(text, encoding="utf-8")
     (secret,) = of("Secret")
