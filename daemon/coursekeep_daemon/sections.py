@@ -123,7 +123,8 @@ class EngineSettings(_Section):
     """What executes course imports."""
 
     kind: Literal["local", "procrastinate"] = Field(
-        "local", description="`local` works in the daemon itself; `procrastinate` leaves it to workers."
+        "local",
+        description="`local` works in the one daemon; `procrastinate` in workers, beside any number of daemons.",
     )
     concurrency: int = Field(4, ge=1, le=64, description="Courses at once in one process.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts at a course before it counts as failed.")

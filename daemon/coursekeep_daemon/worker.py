@@ -20,6 +20,7 @@ from coursekeep import RetryPolicy
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
+from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import open_integrations
 from coursekeep_daemon.package import Archive, StorageUnavailable
 from coursekeep_daemon.registry import Registry
@@ -32,7 +33,7 @@ from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.settings import Settings, store_password
-from coursekeep_daemon.store import Store, Worker
+from coursekeep_daemon.store import Sharing, Store, Worker
 
 __all__ = ["WorkerProcess"]
 
@@ -81,16 +82,19 @@ class WorkerProcess:
             self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
             lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
             password = store_password(self.settings)
-            self.store = Store(self.settings.store.url, password=password, queue=True)
+            self.store = Store(self.settings.store.url, password=password, sharing=Sharing.MANY, queue=True)
             stack.push_async_callback(self.store.stop)
             await self.store.start()
             self._open_archive()
             self.holds = Holds(self.store, lmses, _now)
             for name, reason in unusable.items():
                 self.holds.unusable(name, reason)
+            stack.push_async_callback(self.holds.stop)
+            following = Following(self.store, self.holds)
+            stack.push_async_callback(following.stop)
+            await following.start()
+            # it reports what it meets; the daemon that leads asks whether that is over
             watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
-            stack.push_async_callback(watch.stop)
-            await watch.start()
             hooks = Hooks(self.registry)
             stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
             await hooks.start()

@@ -11,7 +11,7 @@ import socket
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.service import BadRequest, Hold, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.store import DaemonState, Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
 from coursekeep_daemon.system import SystemView
 from coursekeep_daemon.web import close_app, create_app
@@ -75,12 +75,6 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.scheduler: Any = SimpleNamespace(
-            next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC),
-            next_refresh=lambda name: datetime(2030, 1, 2, tzinfo=UTC),
-            put=lambda schedule: None,
-            remove=lambda name: None,
-        )
         self._scheduled = ScheduledRuns(
             store=store,
             start_run=None,  # type: ignore[arg-type]  # nothing comes due here
@@ -107,7 +101,7 @@ class FakeService:
         self.version = "0.0"
         self.clock: Any = lambda: datetime.now(UTC)
         self.expiry = Expiry(self.settings, {}, store, FakeHolds(store, {}, self.clock), self.clock)
-        self.system = SystemView(self, in_flight=lambda: 2)
+        self.system = SystemView(self)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))
         self.target = FakeTarget("ops", [], [])
@@ -123,8 +117,26 @@ class FakeService:
             PreviewRow(ref="9", course=None, would=ItemStatus.NOT_FOUND),
         ]
 
-    def ready(self) -> tuple[bool, dict[str, str]]:
+    leads = True
+    in_flight = 2
+    me = DaemonState(
+        id="a",
+        host="one.example",
+        pid=17,
+        version="0.0",
+        started_at=datetime(2030, 1, 1, tzinfo=UTC),
+        seen_at=datetime(2030, 1, 1, tzinfo=UTC),
+        leads_since=datetime(2030, 1, 1, tzinfo=UTC),
+    )
+
+    async def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons
+
+    async def daemons(self) -> list[DaemonState]:
+        return [self.me, replace(self.me, id="b", host="two.example", leads_since=None)]
+
+    def next_refresh(self, integration: str) -> datetime:
+        return datetime(2030, 1, 2, tzinfo=UTC)
 
     async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None, **more: Any) -> Any:
         if self.raises:
@@ -162,15 +174,15 @@ class FakeService:
         return 1
 
     async def create_schedule(self, fields: dict[str, Any], *, by: str) -> Schedule:
-        return await self._scheduled.create(fields, by, self.scheduler)  # type: ignore[arg-type]
+        return await self._scheduled.create(fields, by)
 
     async def update_schedule(
         self, name: str, changes: dict[str, Any], *, by: str, revision: int | None = None
     ) -> Schedule:
-        return await self._scheduled.update(name, changes, self.scheduler, revision=revision)  # type: ignore[arg-type]
+        return await self._scheduled.update(name, changes, revision=revision)
 
     async def delete_schedule(self, name: str, *, by: str) -> None:
-        await self._scheduled.delete(name, self.scheduler)  # type: ignore[arg-type]
+        await self._scheduled.delete(name)
 
     async def preview_schedule(self, name: str, limit: int = 1000) -> Preview:
         return Preview(rows=[], counts={}, truncated=False)
@@ -187,6 +199,9 @@ class FakeService:
     def next_fires(self, schedule: Schedule, count: int = 5) -> list[datetime]:
         after = datetime(2030, 1, 1, tzinfo=UTC)
         return next_slots(schedule.cron, schedule.time_zone, after, count) if schedule.enabled else []
+
+    def next_fire(self, schedule: Schedule) -> datetime | None:
+        return datetime(2030, 1, 1, tzinfo=UTC) if schedule.enabled else None
 
     async def verify_package(self, package_id: str, version: int | None = None) -> Any:
         return SimpleNamespace(valid=True, checked_files=3, checked_bytes=9, problems=[])

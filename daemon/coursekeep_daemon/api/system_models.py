@@ -41,6 +41,18 @@ class Workers(Answer):
     queued: int = Field(description="Courses that wait, of runs that have not ended.")
 
 
+class DaemonSeen(Answer):
+    """One of the daemons on the database."""
+
+    host: str
+    pid: int
+    version: str
+    started_at: Time
+    seen_at: Time = Field(description="Its last sign of life.")
+    leads: bool = Field(description="Whether it hands out courses, starts the runs of schedules and tells operators.")
+    answers: bool = Field(description="Whether it is the one that answers now.")
+
+
 class TermsRefresh(Answer):
     """When the terms of an integration are read again."""
 
@@ -70,6 +82,8 @@ class System(Answer):
     storage: StorageState
     database: DatabaseState
     workers: Workers
+    leads: bool = Field(description="Whether this daemon leads: of several on one database, one does.")
+    daemons: list[DaemonSeen] = Field(description="The daemons on the database, this one among them.")
     terms_refreshes: list[TermsRefresh]
     credentials: list[IntegrationEnd] = Field(description="Where somebody says when the credentials end.")
 

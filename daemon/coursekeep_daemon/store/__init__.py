@@ -7,6 +7,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
 from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -43,6 +44,7 @@ from coursekeep_daemon.store.records import (
     User,
     Worker,
 )
+from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
 
@@ -54,6 +56,7 @@ __all__ = [
     "BadCursor",
     "CatalogueCourse",
     "Conflict",
+    "DaemonState",
     "DayCount",
     "Event",
     "Integration",
@@ -74,12 +77,15 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Session",
+    "Sharing",
     "Slice",
     "Store",
     "StoreError",
     "StoreLocked",
     "StoreUnavailable",
     "StoredTerm",
+    "Trouble",
+    "TroubleKind",
     "User",
     "UserChange",
     "Worker",

@@ -11,6 +11,8 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
+from coursekeep_daemon.store.daemons import Daemons
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
@@ -27,6 +29,7 @@ from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
+from coursekeep_daemon.store.troubles import Troubles
 from coursekeep_daemon.store.users import Users
 from coursekeep_daemon.store.work import Work
 from coursekeep_daemon.store.workers import Workers
@@ -57,6 +60,8 @@ class Store(
     Events,
     Notifications,
     Days,
+    Daemons,
+    Troubles,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
@@ -72,15 +77,15 @@ class Store(
         clock: Clock = _now,
         lock_timeout: float = 5.0,
         events_kept: int = EVENTS_KEPT,
-        exclusive: bool = False,
+        sharing: Sharing = Sharing.COMMAND,
         queue: bool = False,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
-        `exclusive` keeps a second daemon from writing to the same PostgreSQL database, and `queue` asks for the tables
-        by which workers get their jobs. Raises `SettingsError`.
+        `sharing` says who else may write to the same PostgreSQL database, and `queue` asks for the tables by which
+        workers get their jobs. Raises `SettingsError`.
         """
-        self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
+        self._database = open_database(url, password=password, lock_timeout=lock_timeout, sharing=sharing)
         self._queue = queue
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()

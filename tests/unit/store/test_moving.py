@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes.postgres_server import Databases
 from fakes.store_house import START, House, claimed_item, completed, failed, new_run, plans, schedule, sqlite_house
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from coursekeep import CheckStep, Course, SettingsError
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -21,14 +21,18 @@ from coursekeep_daemon.store import (
     Conflict,
     PauseLevel,
     Role,
+    Sharing,
     Store,
     StoredTerm,
     StoreError,
     StoreLocked,
+    Trouble,
+    TroubleKind,
     move_store,
     moving,
 )
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.models_daemons import daemon
 from coursekeep_daemon.store.opening import open_database
 
 
@@ -73,6 +77,10 @@ async def fill(store: Store) -> None:
     await store.audit("ann", "run.start", "run 1", "ok", {"n": 10**20, "nested": {"b": 1, "a": [1]}})
     (message,) = await store.unaddressed()
     await store.address(message.id, ["mail"])
+    lms = Trouble(kind=TroubleKind.LMS, target="main", reason="503", since=START, reporter="one.example 17")
+    await store.note_trouble(lms)
+    row = {"id": "a", "host": "h", "pid": 1, "version": "1", "started_at": START, "seen_at": START}
+    await store._writer.run(lambda tx: tx.execute_many(insert(daemon), [row]))
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -159,7 +167,7 @@ def test_a_store_at_work_is_not_moved(full: House, empty: str) -> None:
     other.close()
 
     async def beside() -> None:
-        async with Store(empty, exclusive=True):
+        async with Store(empty, sharing=Sharing.ALONE):
             with pytest.raises(StoreLocked, match="Another daemon"):
                 await asyncio.to_thread(move_store, full.url, empty, lock_timeout=0.1)
 
