@@ -34,7 +34,7 @@ def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
 
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
 def test_a_migration_takes_nothing_from_processes_that_still_run(path: Path) -> None:
-    """No migration but one that is named here removes or changes what is there; a new column may be left out by INSERT."""
+    """No migration but those named here removes or changes what is there; INSERT may leave out a new column."""
     found = calls(upgrade_of(path))
     if path.stem not in CONTRACTING:
         assert {name for name, _ in found} & SHRINKING == set(), "see docs/how-to/upgrade.md"
