@@ -16,7 +16,6 @@ from coursekeep_daemon.cli.commands import (
     kit,
     notifications,
     packages,
-    readiness,
     runs,
     schedules,
     users,
@@ -38,7 +37,6 @@ def make_app() -> typer.Typer:
     )
     for module in (
         daemon,
-        readiness,
         integrations,
         runs,
         schedules,
