@@ -36,6 +36,7 @@ from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.schedule import LOOK_AGAIN, Refresh, Scheduler
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Schedule, Store
+from coursekeep_daemon.tracing import Tracing
 
 __all__ = ["Leader", "Parts"]
 
@@ -62,6 +63,7 @@ class Parts:
     notifications: Notifications
     following: Following
     metrics: Metrics
+    tracing: Tracing
     patience: Patience
     limits: Limits
     #: of an engine with workers
@@ -124,9 +126,10 @@ class Leader:
         parts = self._parts
         workbench = Workbench(
             store=parts.store,
-            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find),
+            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find, parts.tracing),
             hooks=parts.hooks,
             finished=parts.metrics.course_done,
+            tracing=parts.tracing,
         )
         plannings = Plannings(
             store=parts.store,

@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ import structlog
 
 from coursekeep import RetryPolicy
 from coursekeep_daemon.accounts import Accounts
+from coursekeep_daemon.budget import Budgets
 from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Rhythm
@@ -30,10 +32,10 @@ from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.leader import Leader, Parts
 from coursekeep_daemon.leadership import Cadence, Leadership
 from coursekeep_daemon.lock import DataDirLock
-from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.package import Archive, StorageUnavailable
 from coursekeep_daemon.readiness import DatabaseCheck
@@ -85,7 +87,8 @@ class Service(Calls):
         self.settings = settings
         self.clock = clock
         self.version = importlib.metadata.version("coursekeep")
-        self.metrics = Metrics(self.version)
+        self.observation = Observation(settings, self.version)
+        self.metrics = self.observation.metrics
         self._registry = registry
         self._patience = patience or Patience()
         self._retry = retry
@@ -108,12 +111,14 @@ class Service(Calls):
         async with AsyncExitStack() as stack:
             self._start_lock(stack)
             self._start_registry()
+            await self.observation.start(stack)
             await self._open_integrations(stack)
             self._read_schedules()
             self._targets = await open_targets(self.settings, stack)
             self._oidc_secret = oidc_secret(self.settings)
             self._store_password = store_password(self.settings)
             await self._start_store(stack)
+            await self._start_budgets(stack)
             await self._start_archive()
             await self._start_integrations(stack)
             await self._start_calls(stack)
@@ -142,8 +147,7 @@ class Service(Calls):
 
     def _start_registry(self) -> None:
         self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
-        for plugin in self.registry.plugins():
-            self.metrics.plugins.labels(plugin.state.value).inc()
+        self.metrics.plugins(Counter(plugin.state.value for plugin in self.registry.plugins()))
 
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
@@ -151,13 +155,24 @@ class Service(Calls):
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
         sharing = Sharing.ALONE if self._alone else Sharing.MANY
-        self.store = Store(url, password=password, clock=self.clock, sharing=sharing, queue=not self._alone)
+        observer = self.metrics.store_observer()
+        self.store = Store(
+            url, password=password, clock=self.clock, sharing=sharing, queue=not self._alone, observer=observer
+        )
+        self.metrics.watch_writer(lambda: self.store.changes_waiting)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self._database = DatabaseCheck(self.store.answers)
         self.accounts = Accounts(self.store, self.settings.accounts)
         oidc = self.settings.oidc
         self.openid = OpenId(self.store, oidc, self._oidc_secret) if oidc.issuer else None
+
+    async def _start_budgets(self, stack: AsyncExitStack) -> None:
+        """Share what each LMS bears with the workers and other daemons, where there may be any."""
+        if self.settings.engine.kind == "procrastinate":
+            await stack.enter_async_context(
+                Budgets(self.settings.store.url, self._lmses, password=self._store_password)
+            )
 
     async def _start_archive(self) -> None:
         settings = self.settings.archive
@@ -171,14 +186,18 @@ class Service(Calls):
 
     async def _open_integrations(self, stack: AsyncExitStack) -> None:
         """Read the settings of all connectors and open these. Nothing is made before: wrong settings change nothing."""
-        self._lmses, self._unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+        self._lmses, self._unusable = await open_integrations(
+            self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
+        )
 
     def _read_schedules(self) -> None:
         self._declared = declared_schedules(self.settings, self.clock())
         self._refreshes = self._term_refreshes()
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self.holds = Holds(self.store, self._lmses, self.clock)
+        self.holds = Holds(
+            self.store, self._lmses, self.clock, needs_workers=self.settings.engine.kind == "procrastinate"
+        )
         stack.push_async_callback(self.holds.stop)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -230,6 +249,7 @@ class Service(Calls):
             ends=year_ends(self.settings),
             time_zone=self.settings.daemon.time_zone,
         )
+        self.metrics.watch_leading(lambda: self.leads)
         self.metrics.watch(lambda: self.in_flight, lambda: self.holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self.holds.troubled, name))
@@ -243,6 +263,7 @@ class Service(Calls):
             leads_since=None,
         )
         self.system = SystemView(self)
+        self.observation.watch_state(stack, self.store, self.holds, self.expiry, self.system.space, self.clock)
 
     async def _start_leading(self, stack: AsyncExitStack) -> None:
         """Lead, where this daemon is alone; else stand for leader, and begin to serve whoever leads."""
@@ -269,6 +290,7 @@ class Service(Calls):
             notifications=self.notifications,
             following=self._following,
             metrics=self.metrics,
+            tracing=self.observation.tracing,
             patience=self._patience,
             limits=self._limits,
             rhythm=self._rhythm,

@@ -29,6 +29,7 @@ from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
@@ -93,8 +94,8 @@ class FakeService:
         self.archive: Any = SimpleNamespace(
             iter_zip=lambda package_id, version: iter([b"PK", b"zip"]), space=lambda: (5 * 10**9, 10**10)
         )
-        self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
         self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
+        self.observation = Observation(self.settings, "0.0")
         # the cheapest hash there is: tests sign in often
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)

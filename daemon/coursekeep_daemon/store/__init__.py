@@ -7,6 +7,7 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
 from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.budgets import BudgetBook
 from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
@@ -45,8 +46,11 @@ from coursekeep_daemon.store.records import (
     Worker,
 )
 from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
+from coursekeep_daemon.store.watching import StoreObserver
+from coursekeep_daemon.store.work_state import WorkState
 
 __all__ = [
     "ApiToken",
@@ -54,11 +58,13 @@ __all__ = [
     "AttemptLimit",
     "AuditEvent",
     "BadCursor",
+    "BudgetBook",
     "CatalogueCourse",
     "Conflict",
     "DaemonState",
     "DayCount",
     "Event",
+    "Granted",
     "Integration",
     "Item",
     "ItemPlan",
@@ -82,12 +88,16 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
+    "Terms",
+    "Told",
     "Trouble",
     "TroubleKind",
     "User",
     "UserChange",
+    "WorkState",
     "Worker",
     "backup_store",
     "move_store",

@@ -125,6 +125,22 @@ class PostgresDatabase(Database):
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
         self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
 
+    def aside(self, options: Mapping[str, str]) -> Engine:
+        """Make an engine of one connection that writes without the writers' lock: for what they do not touch.
+
+        `options` are set for its sessions.
+        """
+        engine = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
+
+        def prepare(connection: Any, record: object) -> None:
+            connection.autocommit = True
+            for option in options.items():
+                connection.execute("SELECT set_config(%s, %s, false)", option)
+            connection.autocommit = False
+
+        event.listen(engine, "connect", prepare)
+        return engine
+
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
         return postgresql.insert(table)
