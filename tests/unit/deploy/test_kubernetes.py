@@ -100,6 +100,18 @@ def test_what_selects_pods_selects_those_there_are() -> None:
     assert inwards["spec"]["podSelector"]["matchLabels"] == daemon
 
 
+def test_the_autoscaler_asks_for_a_metric_that_there_is() -> None:
+    """What workers are scaled by stands in the reference of metrics, with the label that is asked for."""
+    (scaler,) = of("HorizontalPodAutoscaler")
+    asked = scaler["spec"]["metrics"][0]["external"]["metric"]
+    told = (FOLDER.parents[1] / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    (row,) = (line for line in told.splitlines() if line.startswith(f"| `{asked['name']}` |"))
+
+    for label, value in asked["selector"]["matchLabels"].items():
+        assert f"`{label}`" in row
+        assert f"`{value}`" in row
+
+
 def test_the_daemon_is_asked_where_it_answers() -> None:
     """Probes ask the routes for health and readiness at the port that the settings leave as it is."""
     (daemon,) = (one for one in of("Deployment") if one["metadata"]["name"] == "coursekeep-daemon")
