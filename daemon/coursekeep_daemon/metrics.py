@@ -37,6 +37,9 @@ class Metrics:
         self._held = Gauge(
             "coursekeep_integration_held", "1 while trouble holds an integration.", ["integration"], registry=registry
         )
+        self._replica_away = Gauge(
+            "coursekeep_replica_away", "1 while nothing can be copied to a replica.", ["replica"], registry=registry
+        )
         self._notifications = Counter(
             "coursekeep_notification_deliveries",
             "Attempts to deliver a notification: delivered, failed, given_up.",
@@ -53,6 +56,10 @@ class Metrics:
     def watch_integration(self, name: str, held: Callable[[], bool]) -> None:
         """Have an integration asked at every reading whether trouble holds it."""
         self._held.labels(name).set_function(held)
+
+    def watch_replica(self, address: str, away: Callable[[], bool]) -> None:
+        """Have a replica asked at every reading whether it is away."""
+        self._replica_away.labels(address).set_function(away)
 
     def course_done(self, item: Item, result: ItemResult) -> None:
         """Count an item that an attempt has ended."""

@@ -14,6 +14,7 @@ import structlog
 
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
 from coursekeep_daemon.accounts import Accounts
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
@@ -25,8 +26,9 @@ from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
-from coursekeep_daemon.package import Archive, PackageError, StorageUnavailable, VerifyReport
+from coursekeep_daemon.package import PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
+from coursekeep_daemon.replication import Replication
 from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.rules import declared_schedules, year_ends
 from coursekeep_daemon.runs.archiver import Archiver, Rules
@@ -111,6 +113,7 @@ class Service(ScheduleCalls):
             await self._start_dispatcher(stack)
             await self._start_notifications(stack)
             await self._start_scheduler(stack)
+            await self._start_replication(stack)
             stack.push_async_callback(self._stop_background)
             self._stack = stack.pop_all()
         log.info("service_started", integrations=sorted(self._lmses), version=self.version)
@@ -154,12 +157,11 @@ class Service(ScheduleCalls):
         self.openid = OpenId(self.store, oidc, self._oidc_secret) if oidc.issuer else None
 
     async def _start_archive(self) -> None:
-        settings = self.settings.archive
-        self.archive = Archive.open(settings.url, organization=settings.organization)
-        if not self.archive.exists and (await self.store.packages(limit=1)).items:
+        self.archive = open_archive(self.settings)
+        if not await asyncio.to_thread(lambda: self.archive.exists) and (await self.store.packages(limit=1)).items:
             raise StorageUnavailable(
-                f"The store knows packages, but there is no archive at {self.archive.root}. Mount its disk, or correct "
-                "archive.url; nothing was written there."
+                f"The store knows packages, but there is no archive at {self.archive.address}. Mount its disk, or "
+                "correct archive.url; nothing was written there."
             )
         await asyncio.to_thread(self.archive.prepare)
 
@@ -255,6 +257,14 @@ class Service(ScheduleCalls):
         )
         stack.push_async_callback(self.notifications.stop)
         await self.notifications.start()
+
+    async def _start_replication(self, stack: AsyncExitStack) -> None:
+        """Let the replicas follow. Only the daemon that leads may do this."""
+        self.replication = Replication(self.archive, self.store, self.clock)
+        stack.push_async_callback(self.replication.stop)
+        await self.replication.start()
+        for state in self.replication.states:
+            self.metrics.watch_replica(state.address, functools.partial(self.replication.away, state.address))
 
     def _rules(self) -> Rules:
         return Rules(

@@ -6,6 +6,7 @@ nothing, decides nothing about runs, and has no API.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import socket
@@ -17,11 +18,12 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.integrations import open_integrations
-from coursekeep_daemon.package import Archive, StorageUnavailable
+from coursekeep_daemon.package import StorageUnavailable
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.archiver import Archiver, Rules
 from coursekeep_daemon.runs.backoff import Backoff
@@ -84,7 +86,7 @@ class WorkerProcess:
             self.store = Store(self.settings.store.url, password=password, queue=True)
             stack.push_async_callback(self.store.stop)
             await self.store.start()
-            self._open_archive()
+            await asyncio.to_thread(self._open_archive)
             self.holds = Holds(self.store, lmses, _now)
             for name, reason in unusable.items():
                 self.holds.unusable(name, reason)
@@ -136,12 +138,11 @@ class WorkerProcess:
 
     def _open_archive(self) -> None:
         """Open the archive, which the daemon has made: a worker on a machine where it is not mounted makes no other."""
-        settings = self.settings.archive
-        self.archive = Archive.open(settings.url, organization=settings.organization)
+        self.archive = open_archive(self.settings)
         if not self.archive.exists:
             raise StorageUnavailable(
-                f"There is no archive at {self.archive.root}: mount its disk here, or correct archive.url. The daemon "
-                "makes a new one at its first start; a worker never does."
+                f"There is no archive at {self.archive.address}: mount its disk here, or correct archive.url. The "
+                "daemon makes a new one at its first start; a worker never does."
             )
 
     def _rules(self) -> Rules:

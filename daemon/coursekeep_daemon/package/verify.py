@@ -7,16 +7,15 @@ import zipfile
 from pathlib import Path
 
 from coursekeep_daemon.package.errors import PackageError
-from coursekeep_daemon.package.ocfl import ROOT_DECLARATION, object_path
+from coursekeep_daemon.package.ocfl import OBJECT_DECLARATION, ROOT_DECLARATION, object_path
 from coursekeep_daemon.package.report import VerifyReport
 from coursekeep_daemon.package.storage import storage_errors
-from coursekeep_daemon.package.targets.base import Place, Target
-from coursekeep_daemon.package.targets.disk import Disk
+from coursekeep_daemon.package.targets import Disk, Place, S3Options, Target, open_target
 from coursekeep_daemon.package.trees import DirectoryTree, ZipTree
 from coursekeep_daemon.package.verify_bag import check_bag
 from coursekeep_daemon.package.verify_object import check_object
 
-__all__ = ["verify_object", "verify_path", "verify_root"]
+__all__ = ["verify_address", "verify_object", "verify_path", "verify_root"]
 
 
 def verify_path(path: Path) -> VerifyReport:
@@ -41,6 +40,23 @@ def verify_path(path: Path) -> VerifyReport:
     raise PackageError(
         f"{path} is no package that can be checked. It must be an archive (0=ocfl_1.1 in it), a package "
         "(0=ocfl_object_1.1), a bag (bagit.txt), or a zip of one bag."
+    )
+
+
+def verify_address(url: str, work: Path, options: S3Options) -> VerifyReport:
+    """Check what lies at `s3://bucket/prefix`: a storage root, or an object; without fetching it to a disk.
+
+    Raises `PackageError` as `verify_path`, and `SettingsError` for an address that is none.
+    """
+    target = open_target(url, work, options, key="address")
+    with storage_errors(url):
+        if _read(target, ROOT_DECLARATION[0]):
+            return verify_root(target)
+        if _read(target, OBJECT_DECLARATION[0]):
+            return verify_object(Place(target=target, path=""))
+    raise PackageError(
+        f"{url} is no package that can be checked. It must be an archive (0=ocfl_1.1 in it) or a package "
+        "(0=ocfl_object_1.1)."
     )
 
 

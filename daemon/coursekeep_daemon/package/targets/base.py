@@ -71,6 +71,8 @@ class NewVersion:
     #: key of `staged` -> path below the object
     stored: Mapping[str, str]
     staged: Mapping[str, Staged]
+    #: False where others may write the same bytes to the same paths, as several that copy one version do
+    private: bool = True
 
     @property
     def name(self) -> str:
@@ -142,8 +144,8 @@ class Target(Protocol):
         """Put bytes in the place of a damaged or missing file of an object; what was there is kept as `aside` in the
         quarantine where the target keeps no earlier states by itself."""
 
-    def clean(self, path: str, older_than: timedelta) -> list[str]:
-        """Remove uploads below an object that no inventory of it names, if they are old enough; return their paths."""
+    def clean(self, older_than: timedelta) -> list[str]:
+        """Remove uploads that no inventory names, if they are old enough; return their paths."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

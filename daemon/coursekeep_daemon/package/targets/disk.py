@@ -146,7 +146,7 @@ class Disk:
             os.rename(staged.path, target)
             sync_directory(target.parent)
 
-    def clean(self, path: str, older_than: timedelta) -> list[str]:
+    def clean(self, older_than: timedelta) -> list[str]:
         return []  # what is not finished lies in the staging area, which is cleared at every start
 
     def _set_aside(self, target: Path, name: str) -> None:

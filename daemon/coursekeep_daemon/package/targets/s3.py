@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from coursekeep_daemon.package import guide
-from coursekeep_daemon.package.errors import PackageBusy, StorageUnavailable
+from coursekeep_daemon.package.errors import PackageBusy, PackageDamaged, StorageUnavailable
 from coursekeep_daemon.package.ocfl import (
+    INVENTORY,
     LAYOUT_FILES,
     OBJECT_DECLARATION,
     ROOT_DECLARATION,
+    SIDECAR,
     Inventory,
 )
 from coursekeep_daemon.package.storage import Staged, Staging, storage_errors
@@ -151,16 +153,36 @@ class S3:
         with suppress(FileNotFoundError):
             self.client.copy(path, key)
         with storage_errors(staged.path):
-            s3_commit.upload(self.client, {path: staged})
+            if not path.endswith((INVENTORY, SIDECAR)):
+                s3_commit.upload(self.client, {path: staged})
+            elif not self.client.put_if(path, staged.path.read_bytes(), self.client.find(path)):
+                raise PackageBusy(f"Another writer is at work on {self.address}/{path}. Try again later.")
 
-    def clean(self, path: str, older_than: timedelta) -> list[str]:
+    def clean(self, older_than: timedelta) -> list[str]:
         until = datetime.now(UTC) - older_than
-        old = [
-            about.key
-            for about in self.client.list(path)
-            if about.modified < until and _is_content(about.key.removeprefix(f"{path}/"))
-        ]
-        return s3_commit.drop(self.client, path, old) if old else []
+        removed: list[str] = []
+        below, keys = "", list[str]()
+        for about in self.client.list(""):
+            if about.modified >= until:
+                continue
+            if about.key.startswith(f"{_PROBES}/"):
+                self.client.delete([about.key])
+                removed.append(about.key)
+                continue
+            path = "/".join(about.key.split("/")[:_DEPTH])
+            if not _is_content(about.key.removeprefix(f"{path}/")):
+                continue
+            if path != below:
+                removed += self._drop(below, keys)
+                below, keys = path, []
+            keys.append(about.key)
+        return removed + self._drop(below, keys)
+
+    def _drop(self, path: str, keys: list[str]) -> list[str]:
+        try:
+            return s3_commit.drop(self.client, path, keys) if keys else []
+        except (PackageBusy, PackageDamaged):  # a commit under way, or a package that a person has to look at
+            return []
 
     def _check_conditions(self) -> None:
         """Refuse a store that takes conditions for decoration: two writers would overwrite each other there."""

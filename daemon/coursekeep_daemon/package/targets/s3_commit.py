@@ -52,9 +52,10 @@ def commit(client: S3Client, path: str, version: NewVersion, on_step: OnStep) ->
         if not client.put_if(f"{path}/{version.name}/{INVENTORY}", version.data, None):
             raise PackageBusy(f"Another writer was first with {version.name} of {version.inventory.id}. Try later.")
     except PackageError:
-        # best effort: what stays is named by no inventory, and is removed by the next clean-up
-        with suppress(PackageError):
-            _drop_unless_decided(client, path, version, list(keys))
+        if version.private:
+            # best effort: what stays is named by no inventory, and is removed by the next clean-up
+            with suppress(PackageError):
+                _drop_unless_decided(client, path, version, list(keys))
         raise
     on_step(S3Step.DECIDED)
     _finish(client, path, version.inventory, version.data, on_step)
