@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Self
 import structlog
 
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
+from coursekeep_daemon import replication
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.control import Control
@@ -28,7 +29,6 @@ from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.package import PackageError, StorageUnavailable, VerifyReport
 from coursekeep_daemon.registry import Registry, Unknown
-from coursekeep_daemon.replication import Replication
 from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.rules import declared_schedules, year_ends
 from coursekeep_daemon.runs.archiver import Archiver, Rules
@@ -76,6 +76,7 @@ class Service(ScheduleCalls):
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
+        copies: replication.Pace | None = None,
         rhythm: Rhythm | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
@@ -87,6 +88,7 @@ class Service(ScheduleCalls):
         self._patience = patience or Patience()
         self._retry = retry
         self._pace = pace
+        self._copies = copies
         self._rhythm = rhythm
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
@@ -260,7 +262,7 @@ class Service(ScheduleCalls):
 
     async def _start_replication(self, stack: AsyncExitStack) -> None:
         """Let the replicas follow. Only the daemon that leads may do this."""
-        self.replication = Replication(self.archive, self.store, self.clock)
+        self.replication = replication.Replication(self.archive, self.store, self.clock, self._copies)
         stack.push_async_callback(self.replication.stop)
         await self.replication.start()
         for state in self.replication.states:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import fakes.package_kit as kit
+import obstore
 import pytest
+from fakes.daemon_process import wait_for
 from fakes.s3_archive import download, keys, options, s3_archive
 from fakes.s3_server import S3Server, s3_server
 
-from coursekeep import ALWAYS
+from coursekeep import ALWAYS, RemoteFile
 from coursekeep_daemon.package import Archive, PackageBusy, PackageDamaged, StorageUnavailable
 from coursekeep_daemon.package.targets import S3, S3Step
 
@@ -78,7 +83,7 @@ import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import fakes.package_kit as kit
-from coursekeep import ALWAYS
+from coursekeep import ALWAYS, RemoteFile
 from coursekeep_daemon.package import Archive
 from coursekeep_daemon.package.targets import S3Options
 
@@ -96,10 +101,13 @@ with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
 """
 
 
-def killed(server: S3Server, archive: Archive, work: Path, step: str, grade: float) -> None:
+def access_to(server: S3Server) -> dict[str, str]:
     known = options(server)
-    access = {name: getattr(known, name) for name in ("endpoint", "region", "access_key_id", "secret_access_key")}
-    told = json.dumps([archive.address, str(work), access, step, grade])
+    return {name: getattr(known, name) for name in ("endpoint", "region", "access_key_id", "secret_access_key")}
+
+
+def killed(server: S3Server, archive: Archive, work: Path, step: str, grade: float) -> None:
+    told = json.dumps([archive.address, str(work), access_to(server), step, grade])
     result = subprocess.run([sys.executable, "-c", PROGRAM, TESTS, told], capture_output=True, check=False)
     assert result.returncode == -signal.SIGKILL, result.stderr.decode()
 
@@ -259,3 +267,101 @@ def test_an_archive_that_is_not_there_is_unavailable_not_empty(
     server.put(f"{prefix}-other/thesis.doc", b"x")
     with pytest.raises(StorageUnavailable, match=r"thesis\.doc"):
         s3_archive(server, f"{prefix}-other", tmp_path)
+
+
+def test_a_store_that_dies_in_an_upload_leaves_the_old_head(
+    archive: Archive, server: S3Server, prefix: str, tmp_path: Path
+) -> None:
+    """A store that is killed while a large file is on its way makes the commit fail as unavailable; when it is back,
+    the old head is whole and the next attempt succeeds."""
+    kit.write(archive)
+    with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
+        kit.feed(writer, kit.parts(grade=90.0))
+        sink = writer.begin_file(RemoteFile(group="course", id="99", name="large.bin", url="https://x"))
+        for _ in range(60):
+            sink.write(os.urandom(1 << 20))
+        sink.finish()
+        # small files are stored at once, so the large one is under way when they are there
+        killer = threading.Thread(target=lambda: (wait_for("an upload", under_way), server.kill()))
+
+        def under_way() -> bool:
+            return any("/v2/content/" in key for key in keys(server, prefix))
+
+        killer.start()
+        with pytest.raises(StorageUnavailable, match="cannot be reached"):
+            writer.commit()
+        killer.join()
+    server.start()
+
+    assert archive.head(OBJECT_ID).version == 1  # type: ignore[union-attr]
+    assert archive.verify(OBJECT_ID, 1).valid is True or "v2" in str(archive.verify(OBJECT_ID).problems)
+    assert archive.clean() == []  # nothing is a day old
+    removed = archive.clean(timedelta(0))
+    assert all("/v2/content/" in key for key in removed)
+    assert archive.verify(OBJECT_ID).problems == []
+    assert kit.write(archive, kit.parts(grade=90.0)).version == 2
+    assert archive.verify(OBJECT_ID).problems == []
+
+
+def test_copies_mend_each_other_across_stores(server: S3Server, prefix: str, tmp_path: Path) -> None:
+    """An archive in S3 has replicas on a disk and in S3; all hold the same bytes, and each mends the others."""
+    disk = kit.new_archive(tmp_path / "disk")
+    other = s3_archive(server, f"{prefix}-copy", tmp_path / "work")
+    archive = s3_archive(server, prefix, tmp_path / "work", replicas=[disk, other])
+    path = kit.write(archive).path
+    kit.write(archive, kit.parts(grade=90.0))
+    for replica in archive.replicas:
+        assert archive.replicate(OBJECT_ID, replica) == [1, 2]
+        assert replica.verify(OBJECT_ID).valid
+    right = kit.stored(disk.root / path)
+    people = next(name for name in right if name.endswith("people.jsonl"))
+
+    server.put(f"{prefix}/{path}/{people}", b"damaged")
+    (disk.root / path / "v1/inventory.json").unlink()
+    server.delete(f"{prefix}-copy/{path}/inventory.json.sha512")
+    report = archive.repair(OBJECT_ID)
+
+    assert report.whole
+    assert kit.stored(disk.root / path) == right
+    for below in (prefix, f"{prefix}-copy"):
+        assert kit.stored(download(server, f"{below}/{path}", tmp_path / below)) == right
+    assert b"damaged" in [
+        bytes(obstore.get(server.store(), f"{prefix}/extensions/coursekeep-quarantine/{key}").bytes())
+        for key in keys(server, f"{prefix}/extensions/coursekeep-quarantine")
+    ]
+
+
+def test_memory_stays_flat_while_a_large_file_is_uploaded(server: S3Server, prefix: str, tmp_path: Path) -> None:
+    """A file of 300 MB is uploaded, verified and exported without ever being in memory."""
+    program = """
+import json, resource, sys
+from datetime import timedelta
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import fakes.package_kit as kit
+from coursekeep import ALWAYS, RemoteFile
+from coursekeep_daemon.package import Archive, S3Options
+
+url, work, access = json.loads(sys.argv[2])
+archive = Archive.open(url, organization="", clock=lambda: kit.NOW, work=Path(work), s3=S3Options(**access))
+archive.prepare()
+kit.write(archive, course=kit.COURSE)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
+    sink = writer.begin_file(RemoteFile(group="course", id="99", name="large.bin", url="https://x"))
+    block = bytes(range(256)) * 4096
+    for number in range(300):
+        sink.write(number.to_bytes(8, "big") + block[8:])
+    sink.finish()
+    done = writer.commit()
+assert archive.verify(done.object_id).valid
+size = sum(len(block) for block in archive.iter_zip(done.object_id))
+print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    told = json.dumps([f"s3://{server.bucket}/{prefix}", str(tmp_path / "work"), access_to(server)])
+    done = subprocess.run([sys.executable, "-c", program, TESTS, told], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    size, grown = map(int, done.stdout.split())
+    assert size > 300 << 20
+    assert grown < 180 * 1024  # KiB
