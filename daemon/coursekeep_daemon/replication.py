@@ -86,6 +86,8 @@ class Replication:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._tasks = []
+        for state in self._states.values():  # whoever leads now knows better
+            state.away_since = None
 
     async def _follow(self, replica: Archive) -> None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fakes.engines import ServiceWithWorker, engine_settings, has_workers, store_of
+
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
 from coursekeep_daemon import replication
@@ -74,7 +76,8 @@ class Bench:
     def settings(self, **sections: Any) -> Settings:
         base: dict[str, Any] = {
             "daemon": {"data_dir": self.folder / "data", "shutdown_timeout": 10},
-            "store": {"url": f"sqlite:///{self.folder}/data/coursekeep.db"},
+            "store": {"url": store_of(self.folder)},
+            "engine": engine_settings(),
             "archive": {"url": f"file://{self.folder}/archive", "organization": "Example University", "min_free": 1},
             "integrations": {"main": self.integration},
         }
@@ -95,7 +98,8 @@ class Bench:
         more: dict[str, Any] = {} if clock is None else {"clock": clock}
         more["copies"] = copies
         settings = self.settings(**sections)
-        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
+        kind = ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service
+        return kind(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

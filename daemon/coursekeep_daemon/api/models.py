@@ -84,6 +84,7 @@ class Ready(Answer):
     """The daemon can work."""
 
     ready: Literal[True] = True
+    leads: bool = Field(description="Whether this daemon leads: of several on one database, one does. All are ready.")
 
 
 class Plugin(Answer):
@@ -102,7 +103,7 @@ class Plugin(Answer):
 class Hold(Answer):
     """What holds a run or item, so that it does not go on by itself."""
 
-    level: str = Field(description="all, integration, run, credentials, storage or lms.")
+    level: str = Field(description="all, integration, run, credentials, storage, lms or workers.")
     since: Time | None = None
     reason: str = ""
 

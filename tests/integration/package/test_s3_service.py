@@ -55,11 +55,15 @@ def test_courses_are_archived_in_s3_and_copied(tmp_path: Path, store: S3Server, 
         "replicas": [f"file://{copy}"],
     }
 
+    first, last = [str(each) for each in campus.known["ended"][:2]]
+
     async def main() -> None:
         bench = Bench(tmp_path, campus)
         async with bench.service(archive=archive, copies=QUICK) as service:
-            (state,) = service.replication.states
-            ended = await bench.finished(service, await bench.run_ids(service, "1"))
+            assert service.leader is not None
+            copies = service.leader.replication
+            (state,) = copies.states
+            ended = await bench.finished(service, await bench.run_ids(service, first))
             assert ended.status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
             (item,) = (await bench.items(service, ended)).values()
             assert item.status is ItemStatus.COMPLETED
@@ -69,17 +73,17 @@ def test_courses_are_archived_in_s3_and_copied(tmp_path: Path, store: S3Server, 
             await eventually(lambda: replica.head(item.package_id or "") is not None)
 
             shutil.move(copy, tmp_path / "away")
-            ended = await bench.finished(service, await bench.run_ids(service, "1", "2"))
+            ended = await bench.finished(service, await bench.run_ids(service, first, last))
             second = await bench.items(service, ended)
-            assert second["1"].status is ItemStatus.SKIPPED
-            assert second["2"].status is ItemStatus.COMPLETED
-            await eventually(lambda: service.replication.away(state.address))
+            assert second[first].status is ItemStatus.SKIPPED
+            assert second[last].status is ItemStatus.COMPLETED
+            await eventually(lambda: copies.away(state.address))
             assert "mounted" in state.reason
             assert b'coursekeep_replica_away{replica="' in service.metrics.render()
             assert not copy.exists()
             shutil.move(tmp_path / "away", copy)
-            await eventually(lambda: not service.replication.away(state.address))
-            await eventually(lambda: replica.head(second["2"].package_id or "") is not None)
+            await eventually(lambda: not copies.away(state.address))
+            await eventually(lambda: replica.head(second[last].package_id or "") is not None)
         assert verify_path(copy).valid
 
     asyncio.run(main())
@@ -107,12 +111,14 @@ secret_access_key = {{ file = "secret" }}
     async def cli(*arguments: str) -> Any:
         return await coursekeep(*arguments, COURSEKEEP_SETTINGS=str(settings))
 
+    first = str(campus.known["ended"][0])
+
     async def main() -> None:
         bench = Bench(tmp_path, campus)
         early = await cli("package", "repair", "urn:uuid:0")
         assert (early.code, "no archive" in early.err) == (2, True)
         async with bench.service(archive={"url": f"s3://{store.bucket}/commands", "s3": s3(store)}) as service:
-            await bench.finished(service, await bench.run_ids(service, "1"))
+            await bench.finished(service, await bench.run_ids(service, first))
             package = (await service.store.packages()).items[0].package_id
 
         assert (await cli("package", "verify", f"s3://{store.bucket}/commands")).code == 0
