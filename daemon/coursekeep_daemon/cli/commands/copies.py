@@ -89,7 +89,9 @@ def clean(call: Call) -> None:
 @contextmanager
 def _archive(call: Call) -> Iterator[Archive]:
     from coursekeep_daemon.archives import open_archive
+    from coursekeep_daemon.logs import configure_logs
 
+    configure_logs(call.settings.daemon.log_level, call.settings.daemon.log_format)  # not where the answer goes
     with told_as_cli_errors():
         archive = open_archive(call.settings)
         archive.check_present()
