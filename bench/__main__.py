@@ -12,6 +12,7 @@ from bench.archives import measure_archives
 from bench.campus import measure_campus
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
+from bench.objects import measure_objects
 from bench.packages import measure_packages
 from bench.pause import measure_pause
 from bench.postgresql import measure_postgresql
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "pause": measure_pause,
     "packages": measure_packages,
     "archives": measure_archives,
+    "objects": measure_objects,
 }
 
 
