@@ -51,6 +51,21 @@ class RepairReport:
         """Tell whether nothing is lost."""
         return not self.lost
 
+    @property
+    def repaired(self) -> bool:
+        """Tell whether nothing is lost, in words that whoever lets packages be repaired asks for."""
+        return self.whole
+
+    @property
+    def detail(self) -> str:
+        """Say in one line what was done, and what is lost."""
+        said = [f"files mended: {len(self.mended)}"]
+        if self.lost:
+            said.append(f"lost in every copy: {', '.join(each.path for each in self.lost[:5])}")
+            said[-1] += f" and {len(self.lost) - 5} more" if len(self.lost) > 5 else ""
+        said += [f"not reached: {address}" for address in self.unreached]
+        return "; ".join(said)
+
     def to_json(self) -> dict[str, Any]:
         """Return the report for people's and programs' reading."""
         return {

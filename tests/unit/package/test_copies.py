@@ -138,7 +138,8 @@ def test_what_no_copy_has_is_named_and_left_alone(archive: Archive) -> None:
 
     report = archive.repair(OBJECT_ID)
 
-    assert not report.whole
+    assert not report.repaired
+    assert report.detail == "files mended: 1; lost in every copy: v1/content/data/records/people.jsonl"
     assert [each.path for each in report.lost] == ["v1/content/data/records/people.jsonl"]
     assert [each.path for each in report.mended] == ["v1/content/bagit.txt"]
     assert report.to_json()["lost"][0]["what"] == "it is damaged or missing in every copy"
