@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from bench.api import measure_api
 from bench.archives import measure_archives
+from bench.budget import measure_budget
 from bench.campus import measure_campus
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
 from bench.packages import measure_packages
 from bench.pause import measure_pause
 from bench.postgresql import measure_postgresql
+from bench.scale import measure_scale
 from bench.store import measure_store
 from bench.streams import measure_streams
 from bench.table import Measurement, show
@@ -31,6 +33,8 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "pause": measure_pause,
     "packages": measure_packages,
     "archives": measure_archives,
+    "budget": measure_budget,
+    "scale": measure_scale,
 }
 
 
