@@ -52,7 +52,9 @@ def test_each_bound_can_be_the_one_that_holds() -> None:
     assert limit_of(simulate(House(workers=1), lmses)) == "processors"
     assert limit_of(simulate(House(workers=64, archive=1e5), lmses)) == "archive"
     assert limit_of(simulate(House(workers=64), heavy)) == "store"
-    assert limit_of(simulate(House(workers=1, concurrency=1), [replace(lmses[0], latency=0.2, places=64)])) == "workers"
+    far = [replace(lms, latency=0.2) for lms in lmses]
+    assert limit_of(simulate(House(workers=1), far)) == "workers"
+    assert limit_of(simulate(House(workers=64), far)) == "courses_at_once"
 
 
 def test_the_same_seed_gives_the_same_outcome() -> None:
