@@ -18,6 +18,7 @@ import structlog
 from coursekeep import ConnectorError, CoursekeepError
 from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions
 from coursekeep_daemon.metrics import Metrics
@@ -36,6 +37,7 @@ from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.schedule import LOOK_AGAIN, Refresh, Scheduler
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Schedule, Store
+from coursekeep_daemon.tracing import Tracing
 
 __all__ = ["Leader", "Parts"]
 
@@ -60,8 +62,10 @@ class Parts:
     expiry: Expiry
     questions: Questions
     notifications: Notifications
+    fixity: FixityService
     following: Following
     metrics: Metrics
+    tracing: Tracing
     patience: Patience
     limits: Limits
     #: of an engine with workers
@@ -102,6 +106,8 @@ class Leader:
             await self._start_dispatcher(stack)
             stack.push_async_callback(self._parts.notifications.stop)
             await self._parts.notifications.start()
+            stack.push_async_callback(self._parts.fixity.stop)
+            await self._parts.fixity.start()
             await self._start_scheduler(stack)
             self._stack = stack.pop_all()
         self._in_background(self._parts.questions.check_halted, self._parts.lmses)
@@ -124,9 +130,10 @@ class Leader:
         parts = self._parts
         workbench = Workbench(
             store=parts.store,
-            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find),
+            archiver=Archiver(parts.archive, self.watch, self._rules(), parts.clock, parts.planner.find, parts.tracing),
             hooks=parts.hooks,
             finished=parts.metrics.course_done,
+            tracing=parts.tracing,
         )
         plannings = Plannings(
             store=parts.store,

@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -26,15 +27,16 @@ from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Rhythm
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.leader import Leader, Parts
 from coursekeep_daemon.leadership import Cadence, Leadership
 from coursekeep_daemon.lock import DataDirLock
-from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.package import Archive, StorageUnavailable
 from coursekeep_daemon.readiness import DatabaseCheck
@@ -86,7 +88,8 @@ class Service(Calls):
         self.settings = settings
         self.clock = clock
         self.version = importlib.metadata.version("coursekeep")
-        self.metrics = Metrics(self.version)
+        self.observation = Observation(settings, self.version)
+        self.metrics = self.observation.metrics
         self._registry = registry
         self._patience = patience or Patience()
         self._retry = retry
@@ -109,6 +112,7 @@ class Service(Calls):
         async with AsyncExitStack() as stack:
             self._start_lock(stack)
             self._start_registry()
+            await self.observation.start(stack)
             await self._open_integrations(stack)
             self._read_schedules()
             self._targets = await open_targets(self.settings, stack)
@@ -144,8 +148,7 @@ class Service(Calls):
 
     def _start_registry(self) -> None:
         self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
-        for plugin in self.registry.plugins():
-            self.metrics.plugins.labels(plugin.state.value).inc()
+        self.metrics.plugins(Counter(plugin.state.value for plugin in self.registry.plugins()))
 
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
@@ -153,7 +156,11 @@ class Service(Calls):
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
         sharing = Sharing.ALONE if self._alone else Sharing.MANY
-        self.store = Store(url, password=password, clock=self.clock, sharing=sharing, queue=not self._alone)
+        observer = self.metrics.store_observer()
+        self.store = Store(
+            url, password=password, clock=self.clock, sharing=sharing, queue=not self._alone, observer=observer
+        )
+        self.metrics.watch_writer(lambda: self.store.changes_waiting)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self._database = DatabaseCheck(self.store.answers)
@@ -180,14 +187,18 @@ class Service(Calls):
 
     async def _open_integrations(self, stack: AsyncExitStack) -> None:
         """Read the settings of all connectors and open these. Nothing is made before: wrong settings change nothing."""
-        self._lmses, self._unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+        self._lmses, self._unusable = await open_integrations(
+            self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
+        )
 
     def _read_schedules(self) -> None:
         self._declared = declared_schedules(self.settings, self.clock())
         self._refreshes = self._term_refreshes()
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self.holds = Holds(self.store, self._lmses, self.clock)
+        self.holds = Holds(
+            self.store, self._lmses, self.clock, needs_workers=self.settings.engine.kind == "procrastinate"
+        )
         stack.push_async_callback(self.holds.stop)
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -231,6 +242,14 @@ class Service(Calls):
             told=lambda message: self._hooks.tell("notification", notification=message.payload()),
             counted=self.metrics.notified,
         )
+        self.fixity = FixityService(
+            archive=self.archive,
+            store=self.store,
+            holds=self.holds,
+            clock=self.clock,
+            settings=self.settings.fixity,
+            metrics=self.metrics.fixity(),
+        )
         self._scheduled = ScheduledRuns(
             store=self.store,
             start_run=self._start_scheduled,
@@ -239,6 +258,7 @@ class Service(Calls):
             ends=year_ends(self.settings),
             time_zone=self.settings.daemon.time_zone,
         )
+        self.metrics.watch_leading(lambda: self.leads)
         self.metrics.watch(lambda: self.in_flight, lambda: self.holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self.holds.troubled, name))
@@ -252,6 +272,7 @@ class Service(Calls):
             leads_since=None,
         )
         self.system = SystemView(self)
+        self.observation.watch_state(stack, self.store, self.holds, self.expiry, self.system.space, self.clock)
 
     async def _start_leading(self, stack: AsyncExitStack) -> None:
         """Lead, where this daemon is alone; else stand for leader, and begin to serve whoever leads."""
@@ -276,8 +297,10 @@ class Service(Calls):
             expiry=self.expiry,
             questions=self._questions,
             notifications=self.notifications,
+            fixity=self.fixity,
             following=self._following,
             metrics=self.metrics,
+            tracing=self.observation.tracing,
             patience=self._patience,
             limits=self._limits,
             rhythm=self._rhythm,

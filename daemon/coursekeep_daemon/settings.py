@@ -30,11 +30,13 @@ from coursekeep_daemon.sections import (
     ArchiveSettings,
     DaemonSettings,
     EngineSettings,
+    FixitySettings,
     IntegrationSettings,
     NotificationSettings,
     OidcSettings,
     ScheduleSettings,
     StoreSettings,
+    TelemetrySettings,
     is_loopback,
 )
 
@@ -43,12 +45,14 @@ __all__ = [
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
+    "FixitySettings",
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
     "ScheduleSettings",
     "Settings",
     "StoreSettings",
+    "TelemetrySettings",
     "connector_settings",
     "is_loopback",
     "load_settings",
@@ -80,6 +84,8 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    fixity: FixitySettings = Field(default_factory=FixitySettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
-from coursekeep_daemon.store import DaemonState, Store
+from coursekeep_daemon.store import DaemonState, Store, Worker
 
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
@@ -67,6 +67,8 @@ class Workers:
     in_flight: int
     #: courses that wait, of runs that have not ended
     queued: int
+    #: with the engine `procrastinate`, who archives them
+    processes: Sequence[Worker] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +186,7 @@ class SystemView:
         reason = "" if held is None else held.reason
         free = size = None
         try:
-            free, size = await self._space()
+            free, size = await self.space()
         except PackageError as error:
             reason = reason or str(error)
         except TimeoutError:
@@ -199,8 +201,11 @@ class SystemView:
             held_since=None if held is None else held.since,
         )
 
-    async def _space(self) -> tuple[int, int]:
-        """Ask the archive's file system. One that does not answer is asked once, however many want to know."""
+    async def space(self) -> tuple[int, int]:
+        """Return the free bytes of the archive's file system, and all of them.
+
+        One that does not answer is asked once, however many want to know. Raises `PackageError`, `TimeoutError`.
+        """
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(asyncio.to_thread(self._daemon.archive.space))
             self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
@@ -216,8 +221,16 @@ class SystemView:
     async def _workers(self) -> Workers:
         engine = self._daemon.settings.engine
         queued = sum(waiting for waiting, _ in (await self._daemon.store.open_work()).values())
+        if engine.kind == "local":
+            concurrency, busy = engine.concurrency, self._daemon.in_flight
+            return Workers(engine=engine.kind, concurrency=concurrency, in_flight=busy, queued=queued)
+        workers = await self._daemon.store.workers()
         return Workers(
-            engine=engine.kind, concurrency=engine.concurrency, in_flight=self._daemon.in_flight, queued=queued
+            engine=engine.kind,
+            concurrency=sum(worker.concurrency for worker in workers if not worker.draining),
+            in_flight=sum(worker.busy for worker in workers),
+            queued=queued,
+            processes=workers,
         )
 
     async def _daemons(self) -> list[DaemonSeen]:

@@ -38,6 +38,7 @@ from coursekeep.http import (
 from coursekeep.keeping import KeptToken, MemoryKeeper, TokenKeeper, digest_of
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
 from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect, OAuthDialect, TokenFlow
+from coursekeep.observing import Asked, Observer
 from coursekeep.records import (
     Account,
     CheckStep,
@@ -68,6 +69,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Account",
     "Answer",
+    "Asked",
     "BearerDialect",
     "CheckStep",
     "ClientAuth",
@@ -106,6 +108,7 @@ __all__ = [
     "NoAccess",
     "NotFound",
     "OAuthDialect",
+    "Observer",
     "Outcome",
     "Page",
     "Params",

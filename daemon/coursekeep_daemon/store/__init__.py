@@ -49,6 +49,8 @@ from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, Troubl
 from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
+from coursekeep_daemon.store.watching import StoreObserver
+from coursekeep_daemon.store.work_state import WorkState
 
 __all__ = [
     "ApiToken",
@@ -86,6 +88,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
     "Terms",
@@ -94,6 +97,7 @@ __all__ = [
     "TroubleKind",
     "User",
     "UserChange",
+    "WorkState",
     "Worker",
     "backup_store",
     "move_store",

@@ -15,6 +15,7 @@ from coursekeep_daemon.store.daemons import Daemons
 from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
+from coursekeep_daemon.store.fixity import Fixity
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
 from coursekeep_daemon.store.leases import Leases
@@ -31,7 +32,9 @@ from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
 from coursekeep_daemon.store.troubles import Troubles
 from coursekeep_daemon.store.users import Users
+from coursekeep_daemon.store.watching import StoreObserver
 from coursekeep_daemon.store.work import Work
+from coursekeep_daemon.store.work_state import WorkStates
 from coursekeep_daemon.store.workers import Workers
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
 
@@ -61,7 +64,9 @@ class Store(
     Notifications,
     Days,
     Daemons,
+    Fixity,
     Troubles,
+    WorkStates,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
@@ -79,19 +84,22 @@ class Store(
         events_kept: int = EVENTS_KEPT,
         sharing: Sharing = Sharing.COMMAND,
         queue: bool = False,
+        observer: StoreObserver | None = None,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
         `sharing` says who else may write to the same PostgreSQL database, and `queue` asks for the tables by which
-        workers get their jobs. Raises `SettingsError`.
+        workers get their jobs; `observer` is told how the store works. Raises `SettingsError`.
         """
         self._database = open_database(url, password=password, lock_timeout=lock_timeout, sharing=sharing)
         self._queue = queue
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
         self._listening = self._database.listening(self._wake_listeners)
-        self._reader = Reader(self._database)
-        self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
+        self._reader = Reader(self._database, observer)
+        self._writer = Writer(
+            self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept, observer=observer
+        )
 
     async def start(self) -> None:
         """Check the schema, and make reading and writing possible.
@@ -117,6 +125,11 @@ class Store(
             await self._listening.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
+
+    @property
+    def changes_waiting(self) -> int:
+        """Return how many changes wait for the next transaction."""
+        return self._writer.waiting
 
     async def revision(self) -> str:
         """Return the revision of the schema."""

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fakes.fixity_checks import wrong
 from fakes.postgres_server import Databases
+from fakes.store_contract_leases import offer, some_worker
 from fakes.store_house import START, House, claimed_item, completed, failed, new_run, plans, schedule, sqlite_house
 from sqlalchemy import insert, select
 
@@ -63,7 +65,7 @@ async def fill(store: Store) -> None:
     await store.see_courses("main", [Course(id="9", name="Ä course", ended_at=START)])
     item = await claimed_item(store, run)
     await store.finish_item(completed(item, gaps=2))
-    await store.record_verification(f"urn:uuid:{item.course_id}", 1, START, valid=False)
+    await store.record_check(wrong(f"urn:uuid:{item.course_id}"), by="fixity")
     await store.add_items(run.id, plans(300, 2))
     for each in await store.claim_items(run.id, limit=2, now=START):
         await store.finish_item(failed(each))
@@ -76,6 +78,12 @@ async def fill(store: Store) -> None:
     await store.create_session(ann.id, agent="browser", lifetime=timedelta(hours=1))
     wait = timedelta(seconds=1)
     await store.begin_attempt([AttemptLimit(key="ann", free=1, first_wait=wait, longest_wait=wait)])
+    await store.enlist_worker(some_worker())
+    other = await new_run(store)
+    await store.resume(PauseLevel.ALL, "")
+    await store.add_items(other.id, plans(1))
+    await offer(store, other)
+    await store.pause(PauseLevel.ALL, "", "ann")
     await store.audit("ann", "run.start", "run 1", "ok", {"n": 10**20, "nested": {"b": 1, "a": [1]}})
     (message,) = await store.unaddressed()
     await store.address(message.id, ["mail"])
@@ -131,10 +139,10 @@ def test_a_moved_store_goes_on(full: House, empty: str) -> None:
         await store.add_items(run.id, plans(3))
         await store.audit("x", "y", "", "")
 
-        assert run.id == 3
+        assert run.id == 4
         assert (await store.events_after(last, limit=1))[0].id == last + 1
-        assert (await store.items(run.id)).items[0].id == 304
-        for number in (1, 2, 3):
+        assert (await store.items(run.id)).items[0].id == 305
+        for number in (1, 2, 3, 4):
             assert await store.check_counters(number) == {}
         assert await store.check_day_counts() == {}
 

@@ -41,4 +41,4 @@ async def metrics(service: Daemon, caller: Reader) -> Response:
 
     They tell how many courses an institution has and which fail, so a scraper needs a token with scope `read`.
     """
-    return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.observation.scrape(), media_type=CONTENT_TYPE_LATEST)
