@@ -76,8 +76,6 @@ class Outcome:
     courses: int
     #: share of the time in which each was busy: LMSs while they have courses left, processors, archive, store
     busy: dict[str, float] = field(default_factory=dict)
-    #: share of its time that a course of the slowest LMS waited for a free hand of a worker
-    waited: float = 0.0
 
 
 class Shared:
@@ -151,14 +149,11 @@ def simulate(house: House, lmses: Sequence[Lms], *, seed: int = 1) -> Outcome:
         Shared(clock, min(lms.places / lms.latency, lms.most_a_second), house.at_once / lms.latency) for lms in lmses
     ]
     ends = [0.0] * len(lmses)
-    waited = [0.0] * len(lmses)
 
     def archiving(number: int, queue: list[Need]) -> Generator[simpy.Event, Any, None]:
         while queue:
             need = queue.pop()
-            came = clock.now
             worker = yield slots.get()
-            waited[number] += clock.now - came
             yield store.serve(need.store / 2)
             yield asked[number].serve(need.requests)
             yield cores[worker].serve(need.cpu)
@@ -181,9 +176,4 @@ def simulate(house: House, lmses: Sequence[Lms], *, seed: int = 1) -> Outcome:
         "archive": archive.done / (house.archive * seconds),
         "store": store.done / seconds,
     }
-    return Outcome(
-        seconds=seconds,
-        courses=sum(len(lms.courses) for lms in lmses),
-        busy=busy,
-        waited=waited[longest] / (seconds * lmses[longest].courses_at_once),
-    )
+    return Outcome(seconds=seconds, courses=sum(len(lms.courses) for lms in lmses), busy=busy)

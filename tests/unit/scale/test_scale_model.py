@@ -52,9 +52,8 @@ def test_each_bound_can_be_the_one_that_holds() -> None:
     assert limit_of(simulate(House(workers=1), lmses)) == "processors"
     assert limit_of(simulate(House(workers=64, archive=1e5), lmses)) == "archive"
     assert limit_of(simulate(House(workers=64), heavy)) == "store"
-    far = [replace(lms, latency=0.2) for lms in lmses]
-    assert limit_of(simulate(House(workers=1), far)) == "workers"
-    assert limit_of(simulate(House(workers=64), far)) == "courses_at_once"
+    few, many = (simulate(House(workers=number), lmses) for number in (1, 2))
+    assert limit_of(few, many) == "workers"
 
 
 def test_the_same_seed_gives_the_same_outcome() -> None:
