@@ -25,6 +25,11 @@ def databases() -> Iterator[Databases]:
         server.remove()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one test more than there are cores: many wait for processes, and leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put slow tests first, so that no worker ends with one while the others idle."""
     for item in items:

@@ -52,7 +52,7 @@ def configure_logs(level: str = "info", form: str = "auto", stream: TextIO | Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for talkative in ("apscheduler", "httpx", "httpcore", "aiosqlite", "alembic"):
+    for talkative in ("apscheduler", "httpx", "httpcore", "aiosqlite", "alembic", "procrastinate", "psycopg.pool"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 

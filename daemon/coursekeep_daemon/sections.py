@@ -122,7 +122,9 @@ class ArchiveSettings(_Section):
 class EngineSettings(_Section):
     """What executes course imports."""
 
-    kind: Literal["local"] = Field("local", description="`local` works in the daemon itself.")
+    kind: Literal["local", "procrastinate"] = Field(
+        "local", description="`local` works in the daemon itself; `procrastinate` leaves it to workers."
+    )
     concurrency: int = Field(4, ge=1, le=64, description="Courses at once in one process.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts at a course before it counts as failed.")
     files_at_once: int = Field(4, ge=1, le=64, description="Files downloaded at once within one course.")

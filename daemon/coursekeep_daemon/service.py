@@ -15,7 +15,7 @@ import structlog
 from coursekeep import CheckStep, ConnectorError, CoursekeepError, RetryPolicy
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
-from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.lock import DataDirLock
@@ -38,6 +38,7 @@ from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.planner import Planner, Preview, PreviewRow
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.schedule import Scheduler, check_cron
 from coursekeep_daemon.schedule_calls import ScheduleCalls
 from coursekeep_daemon.scheduled import ScheduledRuns
@@ -73,6 +74,7 @@ class Service(ScheduleCalls):
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
         """Take settings; for tests also a clock, plugins, and waits that are short. Opens nothing yet."""
         self.settings = settings
@@ -83,6 +85,7 @@ class Service(ScheduleCalls):
         self._patience = patience or Patience()
         self._retry = retry
         self._pace = pace
+        self._rhythm = rhythm
         archive, engine = settings.archive, settings.engine
         self._limits = limits or Limits(at_once=engine.files_at_once, largest=archive.max_file_size)
         self._stack: AsyncExitStack | None = None
@@ -142,7 +145,8 @@ class Service(ScheduleCalls):
         url, password = self.settings.store.url, self._store_password
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
-        self.store = Store(url, password=password, clock=self.clock, exclusive=True)
+        queue = self.settings.engine.kind == "procrastinate"
+        self.store = Store(url, password=password, clock=self.clock, exclusive=True, queue=queue)
         stack.push_async_callback(self.store.stop)
         await self.store.start()
         self.accounts = Accounts(self.store, self.settings.accounts)
@@ -193,17 +197,21 @@ class Service(ScheduleCalls):
 
     async def _start_dispatcher(self, stack: AsyncExitStack) -> None:
         """Put what a dead process left in flight back into the queue, then hand out work."""
-        if interrupted := await self.store.requeue_interrupted():
-            log.warning("interrupted_requeued", courses=interrupted)
         timeout = self.settings.daemon.shutdown_timeout
         self._hooks = Hooks(self.registry)
         stack.push_async_callback(self._hooks.stop, timeout * _HOOKS_AT_STOP)
         await self._hooks.start()
         self._planner = Planner(self.store, self.archive, self.registry, self.clock)
+        workbench = Workbench(
+            store=self.store,
+            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
+            hooks=self._hooks,
+            finished=self.metrics.course_done,
+        )
         self._dispatcher = Dispatcher(
             store=self.store,
             lmses=self._lmses,
-            engine=LocalEngine(self.settings.engine.concurrency),
+            engine=self._engine(workbench),
             plannings=Plannings(
                 store=self.store,
                 planner=self._planner,
@@ -212,11 +220,8 @@ class Service(ScheduleCalls):
                 clock=self.clock,
                 patience=self._patience.course,
             ),
-            archiver=Archiver(self.archive, self._watch, self._rules(), self.clock, self._planner.find),
+            workbench=workbench,
             holds=self.holds,
-            hooks=self._hooks,
-            clock=self.clock,
-            finished=self.metrics.course_done,
         )
         stack.push_async_callback(self._dispatcher.stop, timeout)
         await self._dispatcher.start()
@@ -230,6 +235,12 @@ class Service(ScheduleCalls):
         self.metrics.watch(lambda: self._dispatcher.in_flight, lambda: self.holds.storage is not None)
         for name in self.settings.integrations:
             self.metrics.watch_integration(name, functools.partial(self.holds.troubled, name))
+
+    def _engine(self, workbench: Workbench) -> Engine:
+        settings = self.settings.engine
+        if settings.kind == "local":
+            return LocalEngine(self.store, workbench, settings.concurrency, self.clock)
+        return open_engine(self.settings.store.url, self._store_password, self.store, self.clock, self._rhythm)
 
     async def _start_notifications(self, stack: AsyncExitStack) -> None:
         self.notifications = Notifications(

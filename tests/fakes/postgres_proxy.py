@@ -24,6 +24,8 @@ class LossyProxy:
         self.lose: str | None = None
         #: how many were lost
         self.lost = 0
+        self._flows = threading.Event()
+        self._flows.set()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -34,8 +36,17 @@ class LossyProxy:
         """Return the address of a database of the server, by way of here."""
         return f"{url.partition('?')[0]}?host={self.folder}"
 
+    def silence(self) -> None:
+        """Pass nothing on any more, as a network that was cut: nobody is told, and nothing is closed."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Pass on what waited, and what comes."""
+        self._flows.set()
+
     def close(self) -> None:
         """Take no more connections."""
+        self._flows.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         shutil.rmtree(self.folder)
@@ -63,11 +74,14 @@ class LossyProxy:
                     _end(server)
                     _end(client)
                 return
-            server.sendall(data)
+            self._flows.wait()
+            with contextlib.suppress(OSError):  # one side may have given up meanwhile
+                server.sendall(data)
         _end(server)
 
     def _answer(self, client: socket.socket, server: socket.socket) -> None:
         while data := _receive(server):
+            self._flows.wait()
             try:
                 client.sendall(data)
             except OSError:

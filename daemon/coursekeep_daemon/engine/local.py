@@ -1,11 +1,16 @@
-"""The engine in the daemon itself: bounded asyncio tasks. Its queue is the store, so a start has nothing to recover."""
+"""The engine in the daemon itself: bounded asyncio tasks. Its queue is the store."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
 
-from coursekeep_daemon.engine.base import Engine, Work
-from coursekeep_daemon.store import Item
+from coursekeep_daemon.engine.base import Engine
+from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.workbench import Workbench
+from coursekeep_daemon.store import Item, Run, Store
 
 __all__ = ["LocalEngine"]
 
@@ -13,24 +18,53 @@ __all__ = ["LocalEngine"]
 class LocalEngine(Engine):
     """Executes items as tasks of the running event loop, at most `concurrency` at once."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, store: Store, workbench: Workbench, concurrency: int, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._workbench = workbench
         self._concurrency = concurrency
+        self._clock = clock
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._work: Work | None = None
+        self._in_flight: Counter[str] = Counter()
+        self._wake: Callable[[], None] | None = None
 
-    async def start(self, work: Work) -> None:
-        self._work = work
+    async def recover(self) -> int:
+        return await self._store.requeue_interrupted()
+
+    async def start(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    async def look(self) -> None:
+        """Do nothing: whatever changes, changes here."""
 
     @property
     def free(self) -> int:
         return max(0, self._concurrency - len(self._tasks))
 
-    async def enqueue(self, item: Item) -> None:
-        if self._work is None:
+    def in_flight(self, integration: str) -> int:
+        return self._in_flight[integration]
+
+    @property
+    def at_work(self) -> int:
+        return len(self._tasks)
+
+    async def hand_out(self, run: Run, lms: Lms, limit: int) -> int:
+        if self._wake is None:
             raise RuntimeError("the engine has not been started, or has been stopped")
-        task = asyncio.ensure_future(self._work(item))
-        self._tasks[item.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(item.id, None))
+        items = await self._store.claim_items(run.id, limit=limit, now=self._clock())
+        for item in items:
+            self._begin(item, run, lms)
+        return len(items)
+
+    def _begin(self, item: Item, run: Run, lms: Lms) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._tasks[item.id]
+            self._in_flight[item.integration] -= 1
+            if self._wake is not None:
+                self._wake()
+
+        self._in_flight[item.integration] += 1
+        self._tasks[item.id] = asyncio.create_task(self._workbench.do(item, run, lms), name=f"item {item.id}")
+        self._tasks[item.id].add_done_callback(ended)
 
     async def abort(self, item_id: int) -> None:
         if task := self._tasks.get(item_id):
@@ -38,7 +72,7 @@ class LocalEngine(Engine):
             await asyncio.wait({task})
 
     async def stop(self, timeout: float) -> int:
-        self._work = None
+        self._wake = None
         if not (tasks := set(self._tasks.values())):
             return 0
         _, late = await asyncio.wait(tasks, timeout=timeout)

@@ -52,12 +52,19 @@ from coursekeep_daemon.runs.versions import made_by, version_of
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.store import Item, ItemResult, Run
 
-__all__ = ["Archiver", "Find", "Rules"]
+__all__ = ["Archiver", "Find", "LeaseLost", "Permit", "Rules"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 Find = Callable[[str, Lms], Awaitable[Selection]]
+
+#: tells whether the item is still this process's to archive
+Permit = Callable[[], Awaitable[bool]]
+
+
+class LeaseLost(Exception):
+    """The item was given to another process meanwhile: nothing of this attempt may be kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,13 +92,19 @@ class Archiver:
         #: one attempt at a package at a time, where two runs have the same course
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
-        """Take one course into its package and say what became of it. Raises `StopRun` where the run must end."""
+    async def archive(self, item: Item, run: Run, lms: Lms, permit: Permit | None = None) -> ItemResult:
+        """Take one course into its package and say what became of it. Raises `StopRun` where the run must end.
+
+        `permit` is asked right before the package's commit; where it refuses, nothing is committed, and `LeaseLost` is
+        raised. The package's lock is held meanwhile, so that nobody else can be at it between the answer and the
+        commit. On storage without such locks the commit itself is conditional: of two that start from the same version
+        one fails. Whoever comes second then finds what the first has written under the name of this item.
+        """
         try:
             if item.course_id is None:
-                return await self._find_and_archive(item, run, lms)
-            return await self._archive_known(item, run, lms, item.course_id)
-        except StopRun:
+                return await self._find_and_archive(item, run, lms, permit)
+            return await self._archive_known(item, run, lms, item.course_id, permit)
+        except (StopRun, LeaseLost):
             raise
         except ConnectorError as error:
             return await self._after_connector(item, lms, error)
@@ -100,7 +113,7 @@ class Archiver:
         except Exception as error:  # noqa: BLE001  # plugin boundary: a connector may raise anything
             return self._after_fault(item, error)
 
-    async def _find_and_archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
+    async def _find_and_archive(self, item: Item, run: Run, lms: Lms, permit: Permit | None) -> ItemResult:
         """Archive a course that could not be read when it was first looked up: a reimport may know no more of it."""
         selection = await self._find(item.ref, lms)
         course, detail = selection.course, selection.detail or None
@@ -111,12 +124,12 @@ class Archiver:
         if course is None:
             return ItemResult(item_id=item.id, status=ItemStatus.NOT_FOUND, detail=detail)
         known = replace(item, course_id=course.id, course_name=course.name, course_code=course.code)
-        return replace(await self._archive_known(known, run, lms, course.id), found=course)
+        return replace(await self._archive_known(known, run, lms, course.id, permit), found=course)
 
-    async def _archive_known(self, item: Item, run: Run, lms: Lms, course_id: str) -> ItemResult:
+    async def _archive_known(self, item: Item, run: Run, lms: Lms, course_id: str, permit: Permit | None) -> ItemResult:
         package_id = self._archive.object_id(lms.id, course_id)
         async with self._locks.setdefault(package_id, asyncio.Lock()):
-            return await self._settled(item, run, lms, package_id) or await self._attempt(item, run, lms)
+            return await self._settled(item, run, lms, package_id) or await self._attempt(item, run, lms, permit)
 
     async def _settled(self, item: Item, run: Run, lms: Lms, package_id: str) -> ItemResult | None:
         """Return the result where the archive already has what this item is for, else None.
@@ -142,7 +155,7 @@ class Archiver:
             return _failed(item, FailReason.PROCESS_DIED, detail)
         return None
 
-    async def _attempt(self, item: Item, run: Run, lms: Lms) -> ItemResult:
+    async def _attempt(self, item: Item, run: Run, lms: Lms, permit: Permit | None) -> ItemResult:
         course = await lms.connector.course(item.course_id or "")
         if course is None:
             raise NotFound("the course does not exist any longer: it was deleted after it was selected")
@@ -150,6 +163,8 @@ class Archiver:
         redactions = (*ALWAYS, *lms.connector.redactions)
         async with Staging(lambda: self._archive.writer(course, context, redactions)) as staging:
             await self._export(course, lms, staging, give_up=item.attempts >= self._rules.max_attempts)
+            if permit is not None and not await permit():
+                raise LeaseLost
             done = await staging.commit()
         return await self._after_commit(item, lms, done)
 

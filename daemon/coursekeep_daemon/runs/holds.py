@@ -34,6 +34,7 @@ class HoldLevel(StrEnum):
     CREDENTIALS = "credentials"
     STORAGE = "storage"
     LMS = "lms"
+    WORKERS = "workers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,8 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
+    Lease,
+    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -38,6 +40,7 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
+    Worker,
 )
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
@@ -56,6 +59,8 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
+    "Lease",
+    "LeaseState",
     "MovedTable",
     "NaiveDatetime",
     "NoSuchRecord",
@@ -76,5 +81,6 @@ __all__ = [
     "StoredTerm",
     "User",
     "UserChange",
+    "Worker",
     "move_store",
 ]

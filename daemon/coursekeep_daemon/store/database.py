@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+
+from coursekeep_daemon.store.listening import Listening
+from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["READERS", "Database", "Insert"]
 
@@ -21,6 +25,9 @@ READERS = 4
 
 #: an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+T = TypeVar("T")
 
 
 class Database(ABC):
@@ -72,6 +79,15 @@ class Database(ABC):
         """Insert many rows in their order, leaving out those that conflict with others."""
         connection.execute(self.insert(table).on_conflict_do_nothing(), rows)
 
+    def announce(self, connection: Connection, newest: Select[int]) -> int:
+        """Read the id of the newest event, and have the commit of this transaction wake other processes."""
+        found: int = connection.execute(newest).scalar_one()
+        return found
+
+    def listening(self, wake: Callable[[], None]) -> Listening | None:
+        """Return what calls `wake` after each commit of another process that wrote events; None where none can be."""
+        return None
+
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether a connection was found dead when it was first used, so that a new one may do."""
         return False
@@ -86,6 +102,15 @@ class Database(ABC):
         False says for certain that nothing of it is stored. Raises `OutcomeUnknown` where nobody can tell.
         """
         return False
+
+    def moment(self) -> ColumnElement[datetime]:
+        """Return the expression of the present by the database's own clock; here, of the machine that it runs on."""
+        return literal(datetime.now(UTC), UtcDateTime())
+
+    def pulse(self, work: Callable[[Connection], T]) -> T:
+        """Run statements that must not wait behind the writers of other processes, as signs of life must not."""
+        with self.writer.begin() as connection:
+            return work(connection)
 
     def close(self) -> None:
         """Close every connection."""

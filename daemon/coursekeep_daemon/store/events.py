@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Select, func, select
 
+from coursekeep_daemon.store.listening import Listening
 from coursekeep_daemon.store.models import event
 from coursekeep_daemon.store.records import Event
 from coursekeep_daemon.store.room import Room
@@ -22,6 +23,7 @@ class Events(Room):
     """The newest events, and who is woken by them. An event is written in the transaction of its change."""
 
     _listeners: set[asyncio.Event]
+    _listening: Listening | None
 
     async def events_after(self, event_id: int, limit: int = 1000) -> list[Event]:
         """Return the events after one, oldest first. Compare `oldest_event_id` to see whether some were dropped."""
@@ -44,8 +46,11 @@ class Events(Room):
     def subscribe(self) -> Iterator[asyncio.Event]:
         """Give a flag that is set after each commit that wrote events.
 
-        Clear it, then read with `events_after`, then wait: nothing is missed in that order.
+        Clear it, then read with `events_after`, then wait: nothing is missed in that order. On PostgreSQL commits of
+        other processes set it too, from the first subscription on; where the server was away, it is set once more.
         """
+        if self._listening is not None:
+            self._listening.start()
         listener = asyncio.Event()
         self._listeners.add(listener)
         try:

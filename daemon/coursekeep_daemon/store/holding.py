@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from sqlalchemy import delete, select
 
-from coursekeep_daemon.store.models import pause, run
+from coursekeep_daemon.store.models import integration, pause, run
 from coursekeep_daemon.store.records import Pause, PauseLevel
 from coursekeep_daemon.store.rows import Shape
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["PAUSE", "held_runs", "lift_pause", "tell_hold"]
+__all__ = ["PAUSE", "held_runs", "lift_pause", "tell_hold", "withheld_runs"]
 
 PAUSE = Shape(Pause, pause)
 
@@ -30,6 +30,16 @@ def held_runs(tx: Transaction, run_ids: Collection[int]) -> set[int]:
         for run_id, name in tx.execute(select(run.c.id, run.c.integration).where(run.c.id.in_(run_ids)))
         if (PauseLevel.INTEGRATION, name) in pauses or (PauseLevel.RUN, str(run_id)) in pauses
     }
+
+
+def withheld_runs(tx: Transaction, run_ids: Collection[int]) -> set[int]:
+    """Return those of the runs that must not begin a course: a pause holds them, or their integration is halted."""
+    halted = (
+        select(run.c.id)
+        .join(integration, integration.c.name == run.c.integration)
+        .where(run.c.id.in_(run_ids), integration.c.halted_reason.is_not(None))
+    )
+    return held_runs(tx, run_ids) | set(tx.execute(halted).scalars())
 
 
 def lift_pause(tx: Transaction, level: PauseLevel, target: str) -> bool:

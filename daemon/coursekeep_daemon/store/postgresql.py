@@ -11,9 +11,10 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, create_engine, event, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,9 +24,14 @@ from coursekeep import SettingsError
 from coursekeep_daemon.store.copying import copy_rows
 from coursekeep_daemon.store.database import READERS, Database
 from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError, StoreLocked
+from coursekeep_daemon.store.listening import CHANNEL, Listening
 from coursekeep_daemon.store.postgresql_errors import meaning
+from coursekeep_daemon.store.standing import Standing
+from coursekeep_daemon.store.types import UtcDateTime
 
 __all__ = ["OLDEST", "PostgresDatabase", "meaning"]
+
+T = TypeVar("T")
 
 #: the oldest major version that the tests have run on
 OLDEST: Final = 16
@@ -36,8 +42,8 @@ _DAEMON: Final = 0x636F757273650002
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
-#: seconds for a server to take a connection
-_CONNECT_TIMEOUT: Final = 10
+#: how connections are opened, where the address does not say otherwise; seconds
+_CONNECTION: Final = {"connect_timeout": 10, "target_session_attrs": "read-write", "keepalives_idle": 10}
 #: rows from which on a COPY is worth its three statements
 _WORTH_COPYING: Final = 100
 #: seconds to find out how a COMMIT ended: longer than the server takes to give up a connection that was cut
@@ -94,6 +100,7 @@ class PostgresDatabase(Database):
         event.listen(self.writer, "begin", self._begin)
         event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
+        self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
 
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
@@ -156,6 +163,34 @@ class PostgresDatabase(Database):
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
         connection.exec_driver_sql(take.format(staged, columns, table.name))
 
+    def announce(self, connection: Connection, newest: Select[int]) -> int:
+        """Read the id of the newest event, and in the same trip have the commit notify all who listen."""
+        found: int = connection.execute(newest.add_columns(func.pg_notify(CHANNEL, self._writer_id))).one()[0]
+        return found
+
+    def listening(self, wake: Callable[[], None]) -> Listening:
+        """Return what calls `wake` after each commit of another process that wrote events."""
+        return Listening(lambda: self._standing("coursekeep listening"), wake, own=self._writer_id)
+
+    async def _standing(self, application: str, **options: Any) -> Standing:
+        driver: Any = self.reader.dialect.loaded_dbapi
+        arguments = {**self.driver_arguments(), "application_name": application, **options}
+        return Standing(await driver.AsyncConnection.connect(autocommit=True, **arguments))
+
+    def moment(self) -> ColumnElement[datetime]:
+        """Return the expression of the present by the server's clock."""
+        return func.clock_timestamp(type_=UtcDateTime())
+
+    def pulse(self, work: Callable[[Connection], T]) -> T:
+        """Run statements on a connection of their own, without transaction and without the writers' lock."""
+        with self._pulse.connect() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        super().close()
+        self._pulse.dispose()
+
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether the server had closed a connection before it was used, as it does when it is restarted."""
         return error.connection_invalidated
@@ -202,8 +237,15 @@ class PostgresDatabase(Database):
         except SQLAlchemyError as error:
             raise _translated(error) from error
 
+    def driver_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that psycopg connects with."""
+        _, arguments = self.writer.dialect.create_connect_args(self._url)
+        return {**self._with_timeouts(), **arguments, "application_name": "coursekeep"}
+
+    def _with_timeouts(self) -> dict[str, Any]:
+        return {key: value for key, value in _CONNECTION.items() if key not in self._url.query}
+
     def _engine(self, *, connections: int, read_only: str, isolation: str) -> Engine:
-        arguments = {"connect_timeout": _CONNECT_TIMEOUT, "target_session_attrs": "read-write", "keepalives_idle": 10}
         try:
             engine = create_engine(
                 self._url,
@@ -212,7 +254,7 @@ class PostgresDatabase(Database):
                 isolation_level=isolation,
                 hide_parameters=True,  # in tracebacks
                 max_overflow=0,
-                connect_args={key: value for key, value in arguments.items() if key not in self._url.query},
+                connect_args=self._with_timeouts(),
             )
         except ModuleNotFoundError as error:
             raise SettingsError(

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus, may_change_run
 from coursekeep_daemon.store import counts
@@ -17,7 +17,8 @@ from coursekeep_daemon.store.errors import Conflict, NoSuchRecord, StoreError
 from coursekeep_daemon.store.holding import held_runs, lift_pause
 from coursekeep_daemon.store.models import integration as integration_table
 from coursekeep_daemon.store.models import item, run, run_count
-from coursekeep_daemon.store.records import PauseLevel, Run, Slice
+from coursekeep_daemon.store.models_work import lease
+from coursekeep_daemon.store.records import LeaseState, PauseLevel, Run, Slice
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.telling import tell_failed_run
@@ -347,3 +348,5 @@ def _cancel_queued(tx: Transaction, run_id: int) -> None:
     tally = counts.Tally()
     tally.move(run_id, ItemStatus.QUEUED, ItemStatus.CANCELED, items=canceled)
     tally.write(tx)
+    # what was offered to workers is taken back; what they have begun ends by itself
+    tx.execute(delete(lease).where(lease.c.run_id == run_id, lease.c.state == LeaseState.OFFERED))

@@ -13,7 +13,7 @@ from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.errors import SchemaMismatch
 from coursekeep_daemon.store.opening import translate
 
-__all__ = ["check", "revision", "upgrade"]
+__all__ = ["check", "newest", "revision", "upgrade"]
 
 
 def upgrade(database: Database, *, folder: bool = False) -> str | None:
@@ -29,7 +29,7 @@ def upgrade(database: Database, *, folder: bool = False) -> str | None:
         with database.writer.begin() as connection:
             before = _revision(connection)
             _refuse_unknown(database, before)
-            if before == _head():
+            if before == newest():
                 return None
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -47,11 +47,11 @@ def check(database: Database) -> None:
             found = _revision(connection)
     except SQLAlchemyError as error:
         raise translate(error) from error
-    if found == _head():
+    if found == newest():
         return
     _refuse_unknown(database, found)
     raise SchemaMismatch(
-        f"The database {database.name} is at revision {found or 'empty'}, this program needs {_head()}: "
+        f"The database {database.name} is at revision {found or 'empty'}, this program needs {newest()}: "
         "make a backup, then run `coursekeep db upgrade`."
     )
 
@@ -68,7 +68,8 @@ def _config() -> Config:
     return config
 
 
-def _head() -> str:
+def newest() -> str:
+    """Return the revision that this program needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
+from coursekeep import SettingsError
 from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.attempts import Attempts
@@ -14,9 +15,12 @@ from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
+from coursekeep_daemon.store.leases import Leases
 from coursekeep_daemon.store.notifications import Notifications
 from coursekeep_daemon.store.opening import open_database
 from coursekeep_daemon.store.pauses import Pauses
+from coursekeep_daemon.store.postgresql import PostgresDatabase
+from coursekeep_daemon.store.queue_schema import check_queue, upgrade_queue
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
 from coursekeep_daemon.store.runs import Runs
@@ -25,6 +29,7 @@ from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
 from coursekeep_daemon.store.users import Users
 from coursekeep_daemon.store.work import Work
+from coursekeep_daemon.store.workers import Workers
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
 
 __all__ = ["Store"]
@@ -40,6 +45,8 @@ class Store(
     Runs,
     Items,
     Work,
+    Leases,
+    Workers,
     Reimports,
     Pauses,
     Schedules,
@@ -66,14 +73,18 @@ class Store(
         lock_timeout: float = 5.0,
         events_kept: int = EVENTS_KEPT,
         exclusive: bool = False,
+        queue: bool = False,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
-        `exclusive` keeps a second daemon from writing to the same PostgreSQL database. Raises `SettingsError`.
+        `exclusive` keeps a second daemon from writing to the same PostgreSQL database, and `queue` asks for the tables
+        by which workers get their jobs. Raises `SettingsError`.
         """
         self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
+        self._queue = queue
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
+        self._listening = self._database.listening(self._wake_listeners)
         self._reader = Reader(self._database)
         self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
 
@@ -85,6 +96,8 @@ class Store(
         self._database.closing.clear()
         try:
             await asyncio.to_thread(schema.check, self._database)
+            if self._queue and isinstance(self._database, PostgresDatabase):
+                await asyncio.to_thread(check_queue, self._database)
             await asyncio.to_thread(self._database.claim)
         except BaseException:
             self._database.close()
@@ -95,6 +108,8 @@ class Store(
     async def stop(self) -> None:
         """Commit what waits, then close the database. Harmless where the store is not started."""
         await self._writer.stop()
+        if self._listening is not None:
+            await self._listening.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
 
@@ -118,6 +133,23 @@ class Store(
         return await asyncio.to_thread(self._database.version)
 
     @staticmethod
+    def driver_arguments(url: str, *, password: str | None = None) -> dict[str, Any]:
+        """Return what the driver of PostgreSQL connects with, for those who need a connection of their own.
+
+        Raises `SettingsError`.
+        """
+        database = open_database(url, password=password)
+        if not isinstance(database, PostgresDatabase):
+            raise SettingsError(
+                "`url` in [store] names a SQLite file, which only one process can work with: many workers need "
+                "postgresql://user@host/database. `coursekeep db migrate-store` moves the store there."
+            )
+        try:
+            return database.driver_arguments()
+        finally:
+            database.close()
+
+    @staticmethod
     def make(url: str, *, password: str | None = None) -> bool:
         """Make the database where there is none yet, and tell whether; leave any other as it is.
 
@@ -125,7 +157,11 @@ class Store(
         """
         database = open_database(url, password=password)
         try:
-            return database.is_absent() and schema.upgrade(database, folder=True) == "empty"
+            if not database.is_absent() or schema.upgrade(database, folder=True) != "empty":
+                return False
+            if isinstance(database, PostgresDatabase):
+                upgrade_queue(database)
+            return True
         finally:
             database.close()
 
@@ -138,6 +174,9 @@ class Store(
         """
         database = open_database(url, password=password)
         try:
-            return schema.upgrade(database, folder=folder)
+            before = schema.upgrade(database, folder=folder)
+            if isinstance(database, PostgresDatabase) and upgrade_queue(database):
+                return before or schema.newest()
+            return before
         finally:
             database.close()

@@ -119,7 +119,7 @@ class Transaction:
         if not self._events:
             return False
         self.execute_many(_INSERT_EVENTS, self._events)
-        newest: int = self.execute(_NEWEST_EVENT).scalar_one()
+        newest = self._database.announce(self.connection, _NEWEST_EVENT)
         if newest // _PRUNE_EVERY != (newest - len(self._events)) // _PRUNE_EVERY:
             self.execute(delete(event).where(event.c.id <= newest - self._events_kept))
         return True

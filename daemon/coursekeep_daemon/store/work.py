@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 
 from coursekeep import Course
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, may_change_item
@@ -23,6 +23,7 @@ from coursekeep_daemon.store.errors import Conflict, NaiveDatetime, NoSuchRecord
 from coursekeep_daemon.store.holding import held_runs
 from coursekeep_daemon.store.items import ITEM, select_items, tell_item
 from coursekeep_daemon.store.models import item, run, run_count
+from coursekeep_daemon.store.models_work import lease, worker
 from coursekeep_daemon.store.records import Item, ItemResult
 from coursekeep_daemon.store.reimports import mark_reimported
 from coursekeep_daemon.store.room import Room
@@ -31,7 +32,7 @@ from coursekeep_daemon.store.runs import find_run, tell_run
 from coursekeep_daemon.store.telling import tell_recovered_runs
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["Work"]
+__all__ = ["DUE", "Finishing", "Work", "write_items"]
 
 #: what a change may touch; all changes write all of it, so that one statement serves every kind
 _WRITTEN = (
@@ -55,11 +56,13 @@ _UPDATE = (
 )
 _BY_IDS = (
     select_items()
-    .add_columns(run.c.status)
+    .add_columns(run.c.status, lease.c.id)
+    .outerjoin(lease, lease.c.item_id == item.c.id)
     .where(item.c.id.in_(bindparam("ids", expanding=True)))
     .with_for_update(of=item)
 )
-_DUE = (
+#: takes `of_run`, `now` and `most`
+DUE = (
     select_items()
     .where(item.c.run_id == bindparam("of_run"), item.c.status == ItemStatus.QUEUED)
     .where(or_(item.c.not_before.is_(None), item.c.not_before <= bindparam("now", type_=item.c.not_before.type)))
@@ -67,6 +70,7 @@ _DUE = (
     .limit(bindparam("most"))
     .with_for_update(of=item)
 )
+_NOT_LEASED = ~select(lease.c.id).where(lease.c.item_id == item.c.id).exists()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,8 +105,10 @@ class Work(Room):
         """Store how an attempt at an item ended, with everything that follows from it, in one transaction.
 
         That is: the item, the package version and the course's newest package, the run's counters and gaps, and the
-        event. An item that would be queued again in a run that has ended becomes canceled. Raises `Conflict` where
-        the item's status does not allow it, `NoSuchRecord`, and ValueError for a result that contradicts itself.
+        event. An item that would be queued again in a run that has ended becomes canceled. A result with a fence counts
+        only while the item's lease has that fence, and ends the lease; without one, only while there is no lease.
+        Raises `Conflict` where lease or status do not allow it, `NoSuchRecord`, and ValueError for a result that
+        contradicts itself.
         """
         _check(result)
         return await self._writer.submit(self._finishing, result)
@@ -110,13 +116,21 @@ class Work(Room):
     async def requeue_interrupted(self) -> int:
         """Queue again what a dead process was processing, and return how many items those are.
 
-        Call it at start, before anything is claimed. The attempts stay counted.
+        Call it at start of the only process that works on items, before anything is claimed: workers that may still
+        be about lose their leases. The attempts stay counted.
         """
-        return await self._writer.run(_requeue)
+        return await self._writer.run(_requeue_all)
+
+    async def requeue_unleased(self) -> int:
+        """Queue again what is being processed under no lease: the daemon did it itself, before there were workers.
+
+        Returns how many items those are. The attempts stay counted.
+        """
+        return await self._writer.run(lambda tx: _requeue(tx, _NOT_LEASED))
 
     @cached_property
-    def _finishing(self) -> _Finishing:
-        return _Finishing(self._database)
+    def _finishing(self) -> Finishing:
+        return Finishing(self._database)
 
 
 def _check(result: ItemResult) -> None:
@@ -136,7 +150,7 @@ def _check(result: ItemResult) -> None:
         raise NaiveDatetime(f"{where}: `not_before` must have a time zone.")
 
 
-class _Finishing:
+class Finishing:
     """Applies the results of a group: one read, and one executemany for each table."""
 
     def __init__(self, database: Database) -> None:
@@ -146,36 +160,47 @@ class _Finishing:
         ids = [result.item_id for result in results if is_id(result.item_id)]
         known: dict[int, Item] = {}
         ended_runs: set[int] = set()
+        fences: dict[int, int] = {}
         for row in tx.execute(_BY_IDS, {"ids": ids}):
-            run_status = row[-1]
-            each = ITEM.record(row[:-1])
+            run_status, fence = row[-2:]
+            each = ITEM.record(row[:-2])
             known[each.id] = each
             if run_status in FINAL_RUN:
                 ended_runs.add(each.run_id)
+            if fence is not None:
+                fences[each.id] = fence
         tally = Tally()
         outcomes: list[Item | StoreError] = []
         done: list[tuple[Item, ItemResult]] = []
         for result in results:
             old = known.get(result.item_id)
-            outcome = _judge(tx, old, result, run_ended=old is not None and old.run_id in ended_runs)
+            ended = old is not None and old.run_id in ended_runs
+            outcome = _judge(tx, old, result, run_ended=ended, fence=fences.get(result.item_id))
             if isinstance(outcome, Item) and outcome.course_id is None and result.found is not None:
                 outcome = _learn(tx, outcome, result.found)
             outcomes.append(outcome)
             if old is not None and isinstance(outcome, Item):
                 known[old.id] = outcome  # a second result for one item meets the first
+                fences.pop(old.id, None)
                 tally.move(old.run_id, old.status, outcome.status, gaps=outcome.gaps - old.gaps)
                 done.append((outcome, result))
+        if leases := [result.fence for _, result in done if result.fence is not None]:
+            tx.execute(delete(lease).where(lease.c.id.in_(leases)))
         mended = mark_reimported(tx, [each for each, _ in done], tally)
-        _write(tx, [each for each, _ in done], tally)
+        write_items(tx, [each for each, _ in done], tally)
         if mended:  # judged by the counters, which stand only now
             tell_recovered_runs(tx, mended)
         write_versions(tx, self._versions, [result.version for _, result in done if result.version is not None])
         return outcomes
 
 
-def _judge(tx: Transaction, old: Item | None, result: ItemResult, *, run_ended: bool) -> Item | StoreError:
+def _judge(
+    tx: Transaction, old: Item | None, result: ItemResult, *, run_ended: bool, fence: int | None
+) -> Item | StoreError:
     if old is None:
         return NoSuchRecord(f"There is no item {result.item_id}.")
+    if result.fence != fence and old.status is ItemStatus.PROCESSING:
+        return Conflict(f"Item {old.id} is worked on by another process meanwhile: this result does not count.")
     if old.status is not ItemStatus.PROCESSING or not may_change_item(old.status, result.status):
         return Conflict(f"Item {old.id} is {old.status}; it cannot become {result.status}.")
     again = result.status is ItemStatus.QUEUED
@@ -204,7 +229,7 @@ def _claim(tx: Transaction, claims: Sequence[_Claim]) -> list[list[Item] | Store
     held = held_runs(tx, [run_id for run_id in by_run if is_id(run_id)])
     queues = {run_id: [] if run_id in held else _take(tx, run_id, those, tally) for run_id, those in by_run.items()}
     taken: list[Item] = [each for queue in queues.values() for each in queue]
-    _write(tx, taken, tally)
+    write_items(tx, taken, tally)
     outcomes: list[list[Item] | StoreError] = []
     for claim in claims:
         queue = queues[claim.run_id]
@@ -221,13 +246,13 @@ def _take(tx: Transaction, run_id: int, claims: Sequence[_Claim], tally: Tally) 
     values = {"of_run": run_id, "now": now, "most": min(sum(claim.limit for claim in claims), 2**31)}
     taken = [
         replace(each, status=ItemStatus.PROCESSING, attempts=each.attempts + 1, started_at=now, not_before=None)
-        for each in ITEM.rows(tx.execute(_DUE, values))
+        for each in ITEM.rows(tx.execute(DUE, values))
     ]
     tally.move(run_id, ItemStatus.QUEUED, ItemStatus.PROCESSING, items=len(taken))
     return taken
 
 
-def _write(tx: Transaction, items: Sequence[Item], tally: Tally) -> None:
+def write_items(tx: Transaction, items: Sequence[Item], tally: Tally) -> None:
     rows = []
     for each in items:
         row = {f"new_{name}": getattr(each, name) for name in _WRITTEN}
@@ -249,15 +274,23 @@ def _learn(tx: Transaction, of: Item, course: Course) -> Item:
     return replace(of, **learnt)
 
 
-def _requeue(tx: Transaction) -> int:
+def _requeue_all(tx: Transaction) -> int:
+    tx.execute(delete(lease))
+    tx.execute(delete(worker))
+    return _requeue(tx)
+
+
+def _requeue(tx: Transaction, *which: ColumnElement[bool]) -> int:
     interrupted = select(run_count.c.run_id, run.c.status).join(run, run.c.id == run_count.c.run_id)
     total = 0
     for run_id, run_status in tx.execute(interrupted.where(run_count.c.processing > 0)).all():
         ended = run_status in FINAL_RUN
         to = ItemStatus.CANCELED if ended else ItemStatus.QUEUED
         values = {"status": to, "started_at": None, "finished_at": tx.now if ended else None}
-        which = update(item).where(item.c.run_id == run_id, item.c.status == ItemStatus.PROCESSING)
-        moved = tx.execute(which.values(**values)).rowcount
+        at_work = update(item).where(item.c.run_id == run_id, item.c.status == ItemStatus.PROCESSING, *which)
+        moved = tx.execute(at_work.values(**values)).rowcount
+        if not moved:
+            continue
         tally = Tally()
         tally.move(run_id, ItemStatus.PROCESSING, to, items=moved)
         tally.write(tx)

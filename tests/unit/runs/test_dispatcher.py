@@ -15,12 +15,14 @@ from fakes.service_bench import eventually
 
 from coursekeep import RetryLater, StopRun
 from coursekeep_daemon.engine import LocalEngine
+from coursekeep_daemon.runs.archiver import Permit
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.dispatcher import Dispatcher
 from coursekeep_daemon.runs.holds import HoldLevel, Holds
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.store import Item, ItemPlan, ItemResult, Run, Store, StoreError
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
@@ -38,7 +40,7 @@ class Archiving:
             item_id=item.id, status=ItemStatus.NOT_FOUND
         )
 
-    async def archive(self, item: Item, run: Run, lms: Lms) -> ItemResult:
+    async def archive(self, item: Item, run: Run, lms: Lms, permit: Permit | None = None) -> ItemResult:
         self.order.append(run.id)
         self.now += 1
         self.most = max(self.most, self.now)
@@ -75,16 +77,21 @@ class Bench:
             for name in ("main", "other")
         }
         self.holds = Holds(store, lmses, lambda: NOW)
+        patience = Backoff(first=0.01, longest=0.01)
+        workbench = Workbench(
+            store=store,
+            archiver=self.archiving,  # type: ignore[arg-type]
+            hooks=self.telling,  # type: ignore[arg-type]
+            store_patience=patience,
+        )
         self.dispatcher = Dispatcher(
             store=store,
             lmses=lmses,
-            engine=LocalEngine(concurrency),
+            engine=LocalEngine(store, workbench, concurrency, lambda: datetime.now(UTC)),
             plannings=self.telling,  # type: ignore[arg-type]
-            archiver=self.archiving,  # type: ignore[arg-type]
+            workbench=workbench,
             holds=self.holds,
-            hooks=self.telling,  # type: ignore[arg-type]
-            clock=lambda: datetime.now(UTC),
-            store_patience=Backoff(first=0.01, longest=0.01),
+            store_patience=patience,
         )
 
     async def run(self, count: int, integration: str = "main") -> Run:

@@ -1,0 +1,183 @@
+"""A worker: takes courses that the leader offers, archives them, and gives signs of life. Any number may run.
+
+It reads the same settings as the daemon, and knows the store, the archive and the LMSs as the daemon does; it plans
+nothing, decides nothing about runs, and has no API.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import socket
+import uuid
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Self
+
+import structlog
+
+from coursekeep import RetryPolicy
+from coursekeep_daemon.engine.procrastinate import Jobs
+from coursekeep_daemon.engine.rhythm import Rhythm
+from coursekeep_daemon.engine.taking import Taking
+from coursekeep_daemon.integrations import open_integrations
+from coursekeep_daemon.package import Archive, StorageUnavailable
+from coursekeep_daemon.registry import Registry
+from coursekeep_daemon.runs.archiver import Archiver, Rules
+from coursekeep_daemon.runs.backoff import Backoff
+from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.hooks import Hooks
+from coursekeep_daemon.runs.planner import Planner
+from coursekeep_daemon.runs.watch import Patience, Watch
+from coursekeep_daemon.runs.workbench import Workbench
+from coursekeep_daemon.settings import Settings, store_password
+from coursekeep_daemon.store import Store, Worker
+
+__all__ = ["WorkerProcess"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+#: share of the time-out at a stop that plugins get to be told the last events
+_HOOKS_AT_STOP = 0.1
+
+
+class WorkerProcess:
+    """Everything that runs in one worker. Use as an asynchronous context manager, or `start` and `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        concurrency: int | None = None,
+        name: str | None = None,
+        registry: Registry | None = None,
+        patience: Patience | None = None,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        rhythm: Rhythm | None = None,
+        store_patience: Backoff | None = None,
+    ) -> None:
+        """Take settings; for tests also plugins, and waits that are short. Opens nothing yet."""
+        self.settings = settings
+        self.version = importlib.metadata.version("coursekeep")
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self._concurrency = concurrency or settings.engine.concurrency
+        self._registry = registry
+        self._patience = patience or Patience()
+        self._limits = limits or Limits(at_once=settings.engine.files_at_once, largest=settings.archive.max_file_size)
+        self._retry = retry
+        self._rhythm = rhythm or Rhythm()
+        self._store_patience = store_patience
+        self._stack: AsyncExitStack | None = None
+
+    async def start(self) -> None:
+        """Start everything, and take courses. A failure stops what had started.
+
+        Raises `SettingsError`, `StoreError` and `PackageError` with what is wrong, where, and what to do.
+        """
+        require_queue(self.settings)
+        async with AsyncExitStack() as stack:
+            self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
+            lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
+            password = store_password(self.settings)
+            self.store = Store(self.settings.store.url, password=password, queue=True)
+            stack.push_async_callback(self.store.stop)
+            await self.store.start()
+            self._open_archive()
+            self.holds = Holds(self.store, lmses, _now)
+            for name, reason in unusable.items():
+                self.holds.unusable(name, reason)
+            watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
+            stack.push_async_callback(watch.stop)
+            await watch.start()
+            hooks = Hooks(self.registry)
+            stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
+            await hooks.start()
+            planner = Planner(self.store, self.archive, self.registry, _now)
+            archiver = Archiver(self.archive, watch, self._rules(), _now, planner.find)
+            jobs = Jobs(Store.driver_arguments(self.settings.store.url, password=password))
+            self._taking = Taking(
+                store=self.store,
+                jobs=jobs,
+                workbench=Workbench(
+                    store=self.store, archiver=archiver, hooks=hooks, store_patience=self._store_patience
+                ),
+                lmses=lmses,
+                holds=self.holds,
+                worker=self._row(sorted(lmses)),
+                rhythm=self._rhythm,
+            )
+            await jobs.open()
+            stack.push_async_callback(jobs.close)
+            stack.push_async_callback(self._taking.stop, self.settings.daemon.shutdown_timeout)
+            await self._taking.start()
+            self._stack = stack.pop_all()
+        log.info("worker_started", worker=self.name, concurrency=self._concurrency, integrations=sorted(lmses))
+
+    async def stop(self) -> None:
+        """Take no more, finish what is in flight within the shutdown time-out, and give back the rest."""
+        if self._stack is not None:
+            stack, self._stack = self._stack, None
+            await stack.aclose()
+            log.info("worker_stopped", worker=self.name)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @property
+    def busy(self) -> int:
+        """Return how many courses are being archived now."""
+        return self._taking.busy if self._stack is not None else 0
+
+    def _open_archive(self) -> None:
+        """Open the archive, which the daemon has made: a worker on a machine where it is not mounted makes no other."""
+        settings = self.settings.archive
+        self.archive = Archive.open(settings.url, organization=settings.organization)
+        if not self.archive.exists:
+            raise StorageUnavailable(
+                f"There is no archive at {self.archive.root}: mount its disk here, or correct archive.url. The daemon "
+                "makes a new one at its first start; a worker never does."
+            )
+
+    def _rules(self) -> Rules:
+        return Rules(
+            organization=self.settings.archive.organization,
+            software=f"Coursekeep/{self.version}",
+            max_attempts=self.settings.engine.max_attempts,
+            limits=self._limits,
+            patience=self._patience,
+        )
+
+    def _row(self, integrations: list[str]) -> Worker:
+        now = _now()
+        return Worker(
+            id=uuid.uuid4().hex,
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            concurrency=self._concurrency,
+            version=self.version,
+            integrations=integrations,
+            started_at=now,
+            seen_at=now,
+            draining=False,
+        )
+
+
+def require_queue(settings: Settings) -> None:
+    """Raise `SettingsError` where the settings have no queue that workers could take courses from."""
+    if settings.engine.kind != "procrastinate":
+        raise settings.origin.error(
+            ("engine", "kind"),
+            'the daemon archives the courses itself: workers need `kind = "procrastinate"` in [engine], and the store '
+            "in PostgreSQL",
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,44 @@
+"""Daemons and workers in this process, over one PostgreSQL database and a campus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fakes.service_bench import SHORT, Bench
+
+from coursekeep import RetryPolicy
+from coursekeep_campus import CampusServer
+from coursekeep_daemon.engine import Rhythm
+from coursekeep_daemon.runs.backoff import Backoff
+from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.worker import WorkerProcess
+
+__all__ = ["QUICK", "WorkerBench"]
+
+#: a worker is missed at once
+QUICK = Rhythm(beat=0.1, silence=1.0, look=0.2, gather=0.01)
+
+
+class WorkerBench(Bench):
+    """Makes services and workers that share a database and an archive."""
+
+    def __init__(self, folder: Path, server: CampusServer, url: str, **integration: Any) -> None:
+        super().__init__(folder, server, **integration)
+        self.url = url
+
+    def settings(self, **sections: Any) -> Any:
+        ours: dict[str, Any] = {"store": {"url": self.url}, "engine": {"kind": "procrastinate"}}
+        return super().settings(**{name: ours.get(name, {}) | sections.get(name, {}) for name in ours | sections})
+
+    def worker(self, name: str = "worker", *, concurrency: int = 2, **sections: Any) -> WorkerProcess:
+        return WorkerProcess(
+            self.settings(**sections),
+            name=name,
+            concurrency=concurrency,
+            patience=SHORT,
+            limits=Limits(wait=Backoff(first=0.01, longest=0.02)),
+            retry=RetryPolicy(attempts=2, wait=0.01, longest=0.02),
+            rhythm=QUICK,
+            store_patience=Backoff(first=0.05, longest=0.1),
+        )
