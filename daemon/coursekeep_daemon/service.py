@@ -172,7 +172,9 @@ class Service(ScheduleCalls):
         self._refreshes = self._term_refreshes()
 
     async def _start_integrations(self, stack: AsyncExitStack) -> None:
-        self.holds = Holds(self.store, self._lmses, self.clock)
+        self.holds = Holds(
+            self.store, self._lmses, self.clock, needs_workers=self.settings.engine.kind == "procrastinate"
+        )
         known = {one.name for one in await self.store.integrations()}
         rows: list[tuple[str, str, Mapping[str, Any]]] = []
         for name, settings in self.settings.integrations.items():

@@ -77,10 +77,11 @@ class WorkerProcess:
         Raises `SettingsError`, `StoreError` and `PackageError` with what is wrong, where, and what to do.
         """
         require_queue(self.settings)
+        password = store_password(self.settings)
+        connection = Store.driver_arguments(self.settings.store.url, password=password)
         async with AsyncExitStack() as stack:
             self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
             lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
-            password = store_password(self.settings)
             self.store = Store(self.settings.store.url, password=password, queue=True)
             stack.push_async_callback(self.store.stop)
             await self.store.start()
@@ -96,7 +97,7 @@ class WorkerProcess:
             await hooks.start()
             planner = Planner(self.store, self.archive, self.registry, _now)
             archiver = Archiver(self.archive, watch, self._rules(), _now, planner.find)
-            jobs = Jobs(Store.driver_arguments(self.settings.store.url, password=password))
+            jobs = Jobs(connection)
             self._taking = Taking(
                 store=self.store,
                 jobs=jobs,

@@ -102,7 +102,7 @@ class Plugin(Answer):
 class Hold(Answer):
     """What holds a run or item, so that it does not go on by itself."""
 
-    level: str = Field(description="all, integration, run, credentials, storage or lms.")
+    level: str = Field(description="all, integration, run, credentials, storage, lms or workers.")
     since: Time | None = None
     reason: str = ""
 

@@ -49,8 +49,12 @@ class Hold:
 class Holds:
     """Knows what holds each run."""
 
-    def __init__(self, store: Store, lmses: Lmses, clock: Clock) -> None:
+    def __init__(self, store: Store, lmses: Lmses, clock: Clock, *, needs_workers: bool = False) -> None:
+        """Take what is needed; `needs_workers` where courses are archived by other processes than the daemon."""
         self._store = store
+        self._needs_workers = needs_workers
+        self._no_worker: Hold | None = None
+        self._served: frozenset[str] = frozenset()
         self._lmses = lmses
         self._clock = clock
         self._born = clock()
@@ -78,7 +82,15 @@ class Holds:
             or self._halts.get(name)
             or self._storage
             or self._lms.get(name)
+            or self._worker_missing(name)
         )
+
+    def _worker_missing(self, name: str) -> Hold | None:
+        """Return why nobody could archive courses of an integration; None where a worker could."""
+        if not self._needs_workers or self._no_worker is not None or name in self._served:
+            return self._no_worker
+        reason = f"no worker that is running has the integration {name} in its settings"
+        return Hold(level=HoldLevel.WORKERS, since=self._born, reason=reason)
 
     def pauses(self, name: str, run: Run | None = None) -> list[Hold]:
         """Return the pauses in force on an integration, or one of its runs, widest first."""
@@ -130,8 +142,22 @@ class Holds:
             for one in integrations
             if one.halted_reason is not None
         }
+        if self._needs_workers:
+            await self._look_for_workers()
         if before != (set(self._pauses), set(self._halts)):
             self._changed()
+
+    async def _look_for_workers(self) -> None:
+        workers = [worker for worker in await self._store.workers() if not worker.draining]
+        served = frozenset(name for worker in workers for name in worker.integrations)
+        if workers:
+            self._no_worker = None
+        elif self._no_worker is None:
+            reason = "no worker is running: start `coursekeep worker`"
+            self._no_worker = Hold(level=HoldLevel.WORKERS, since=self._clock(), reason=reason)
+        if served - self._served:
+            self._changed()
+        self._served = served
 
     async def credentials_needed(self, name: str, reason: str) -> None:
         """Halt an integration, with one alert however many courses meet the same wall."""

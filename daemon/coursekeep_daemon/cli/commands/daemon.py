@@ -1,4 +1,4 @@
-"""`coursekeep serve` and `coursekeep demo`."""
+"""`coursekeep serve`, `coursekeep worker` and `coursekeep demo`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "demo", local=True)(demo)
     command(app, "serve", local=True)(serve)
+    command(app, "worker", local=True)(worker)
 
 
 def serve(call: Call) -> None:
@@ -32,6 +33,28 @@ def serve(call: Call) -> None:
     configure_logs(call.settings.daemon.log_level, call.settings.daemon.log_format)
     with told_as_cli_errors():
         server.serve(call.settings)
+
+
+def worker(
+    call: Call,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", min=1, max=64, help="Courses at once.", show_default="from [engine]")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Shown where workers are listed.", show_default="host and process")
+    ] = None,
+) -> None:
+    """Archive courses that the daemon offers, on this machine. SIGTERM or Ctrl-C finishes them within a bound."""
+    from coursekeep_daemon.cli.errors import CliError
+    from coursekeep_daemon.logs import configure_logs
+
+    configure_logs(call.settings.daemon.log_level, call.settings.daemon.log_format)
+    with told_as_cli_errors():
+        try:
+            from coursekeep_daemon.cli.worker import work
+        except ModuleNotFoundError as error:
+            raise CliError(f"{error.name} is not installed: pip install 'coursekeep[postgresql]'") from error
+        work(call.settings, concurrency=concurrency, name=name)
 
 
 def demo(
