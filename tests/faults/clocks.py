@@ -1,6 +1,6 @@
 """Clocks that jump, one for each process: libfaketime, which reads how far off it is from a file.
 
-It makes a process three times as slow, so only few processes of a laboratory have such a clock.
+It makes a process three times as slow, so that only those have such a clock to which this very thing is done.
 """
 
 from __future__ import annotations
@@ -51,4 +51,3 @@ class Clock:
         for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
             with contextlib.suppress(OSError):
                 (Path("/dev/shm") / name).unlink()
-

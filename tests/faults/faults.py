@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from faults.clocks import Clock
 from faults.lab import Lab
 from faults.parts import Program
 from faults.wires import Mode
@@ -17,6 +18,8 @@ __all__ = ["CATALOGUE", "Fault"]
 
 #: seconds that the product gives a worker that is silent
 SWEEP = 20.0
+#: seconds in which a program has begun to work
+_START = (3.0, 8.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,26 +107,22 @@ class Frozen(_OfProgram):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Jumped(_OfProgram):
-    """A clock that is off by hours for a while. A program without a clock of its own cannot be met."""
+    """Dies, comes up with a clock that is off by hours, and while it works the clock jumps to the true time."""
 
     hours: tuple[int, int]
 
     def why_not(self, lab: Lab) -> str:
-        clocks = [program.clock for program in _programs(lab, self.role)]
-        return "" if any(clocks) else "no clock of its own: libfaketime is missing, or there is none to set"
-
-    def targets(self, lab: Lab) -> Sequence[str]:
-        return [program.name for program in _programs(lab, self.role) if program.clock]
+        return super(Jumped, self).why_not(lab) or ("" if Clock.library() else "libfaketime is not installed")
 
     def do(self, lab: Lab, target: str, dice: random.Random) -> None:
-        clock = _named(lab, target).clock
-        assert clock is not None
-        clock.set(dice.randint(*self.hours) * 3600 + dice.randint(-1800, 1800))
+        program = _named(lab, target)
+        program.process.kill()
+        program.clock.set(dice.randint(*self.hours) * 3600 + dice.randint(-1800, 1800))
+        program.process.more = program.clock.variables
+        program.process.start()
 
     def undo(self, lab: Lab, target: str) -> None:
-        clock = _named(lab, target).clock
-        assert clock is not None
-        clock.set(0)
+        _named(lab, target).clock.set(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,8 +238,8 @@ def _of_programs(role: str) -> list[Fault]:
         Stopped(name=f"{role} stopped by SIGTERM", role=role),
         Frozen(name=f"{role} stands still", role=role, lasts=(0.5, 6.0)),
         Frozen(name=f"{role} stands still for longer than its lease", role=role, lasts=(SWEEP + 2, SWEEP + 8)),
-        Jumped(name=f"{role}'s clock jumps forward by hours", role=role, hours=(1, 30), lasts=(0.5, 4.0)),
-        Jumped(name=f"{role}'s clock jumps back by hours", role=role, hours=(-30, -1), lasts=(0.5, 4.0)),
+        Jumped(name=f"{role} comes up hours ahead, then its clock jumps back", role=role, hours=(1, 30), lasts=_START),
+        Jumped(name=f"{role} comes up hours behind, then its clock jumps on", role=role, hours=(-30, -1), lasts=_START),
         Wired(name=f"{role} cut off from the store", role=role, wire="store", mode=Mode.CUT, lasts=(0.5, 6.0)),
         Wired(name=f"{role} hears nothing from the store", role=role, wire="store", mode=Mode.SILENT, lasts=(0.5, 6.0)),
         Wired(

@@ -65,7 +65,9 @@ class Judge:
 
     def _items(self, run: int, courses: Sequence[str]) -> Iterator[Problem]:
         """Every course has one item, which says truly what became of it."""
-        query = "SELECT course_id, status, reason, detail, package_id, package_version, gaps FROM item WHERE run_id = %s"
+        query = (
+            "SELECT course_id, status, reason, detail, package_id, package_version, gaps FROM item WHERE run_id = %s"
+        )
         rows = self._lab.ask(query, run)
         found = [row[0] for row in rows]
         for course in courses:
@@ -84,7 +86,7 @@ class Judge:
                 yield Problem(verdict=Verdict.STATUS, detail=what)
 
     def _versions(self, courses: Sequence[str]) -> Iterator[Problem]:
-        """Every change made one version, with the content that an undisturbed run gives it, and one row of the store."""
+        """Every change made one version, with the content that an undisturbed run gives it, and one row."""
         for course in courses:
             stored, expected = self._courses.stored(course), self._courses.expected(course)
             if len(stored) != len(expected):

@@ -41,6 +41,8 @@ class Outcome:
     #: seconds from the end of the fault until a course was finished; until everything was done
     recovered: float | None = None
     quiet: float = 0.0
+    #: seconds from the fault until the courses that a worker had in hand were begun anew, or done
+    taken_over: float | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def line(self) -> str:
@@ -56,7 +58,9 @@ class Outcome:
 def possible(lab: Lab) -> tuple[list[Fault], dict[str, str]]:
     """Return the faults that can be done in a laboratory, and why the others cannot."""
     reasons = {fault.name: fault.why_not(lab) for fault in CATALOGUE}
-    return [fault for fault in CATALOGUE if not reasons[fault.name]], {name: why for name, why in reasons.items() if why}
+    return [fault for fault in CATALOGUE if not reasons[fault.name]], {
+        name: why for name, why in reasons.items() if why
+    }
 
 
 class Laboratory:
@@ -102,22 +106,44 @@ class Laboratory:
             after=self.dice.uniform(0.0, 2.0),
         )
         try:
-            self._disturb(fault, outcome)
+            held, when = self._disturb(fault, outcome)
             self._recover(outcome)
+            outcome.taken_over = self._taken_over(held, when)
             outcome.problems += self._judge.judge(run, chosen, thorough=not self._number % _THOROUGH)
         except (TimeoutError, AssertionError) as error:
             outcome.problems.append(Problem(verdict=Verdict.LOST, detail=f"stuck: {error}"))
         return outcome
 
-    def _disturb(self, fault: Fault, outcome: Outcome) -> None:
+    def _disturb(self, fault: Fault, outcome: Outcome) -> tuple[dict[int, int], float]:
+        """Do it; return what the target had in hand, items with their attempts, and the time of day."""
         time.sleep(outcome.after)
-        begun = time.monotonic()
+        held = self._in_hand(outcome.target)
+        begun, when = time.monotonic(), time.time()
         fault.do(self.lab, outcome.target, self.dice)
         try:
             time.sleep(max(0.0, self.dice.uniform(*fault.lasts) - (time.monotonic() - begun)))
         finally:
             fault.undo(self.lab, outcome.target)
             outcome.lasted = time.monotonic() - begun
+        return held, when
+
+    def _in_hand(self, target: str) -> dict[int, int]:
+        """Return the items that a worker is archiving, with their attempts."""
+        pids = [worker.process.pid for worker in self.lab.workers if worker.name == target]
+        query = (
+            "SELECT item.id, item.attempts FROM lease JOIN worker ON worker.id = lease.worker_id "
+            "JOIN item ON item.id = lease.item_id WHERE lease.state = 'begun' AND worker.pid = %s"
+        )
+        return dict(self.lab.ask(query, pids[0])) if pids else {}  # type: ignore[arg-type]
+
+    def _taken_over(self, held: dict[int, int], when: float) -> float | None:
+        """Return when the last of these items was begun anew, or had ended, by the events that tell of it."""
+        query = (
+            "SELECT extract(epoch FROM min(at))::float FROM event WHERE item_id = %s AND at > to_timestamp(%s) AND "
+            "(data->>'status' NOT IN ('queued', 'processing') OR (data->>'attempts')::int > %s)"
+        )
+        moments = [self.lab.ask(query, item, when, attempts)[0][0] for item, attempts in held.items()]
+        return max((moment - when for moment in moments if moment), default=None)
 
     def _recover(self, outcome: Outcome) -> None:
         """Measure from the end of the fault; where all courses were done by then, another run shows how it is."""
@@ -132,6 +158,7 @@ class Laboratory:
         outcome.recovered = time.monotonic() - begun
         until("all runs to end", lambda: not self._open(), seconds=_QUIET)
         outcome.quiet = time.monotonic() - begun
+        self.lab.set_clocks_right()
         self.lab.start_all()  # what the product ended by itself, as a service manager would
         self.lab.wait_until_ready()
         until("traces of work to be gone", self._nothing_left, seconds=STARTING)
@@ -140,9 +167,7 @@ class Laboratory:
         return not any(self.lab.ask(query) for query, _ in self.lab.traces())
 
     def _open(self) -> int:
-        query = (
-            "SELECT count(*) FROM run WHERE finished_at IS NULL"
-        )
+        query = "SELECT count(*) FROM run WHERE finished_at IS NULL"
         return int(self.lab.ask(query)[0][0])
 
     def _ended(self) -> int:

@@ -42,6 +42,8 @@ class Process:
         self.log = log
         self._command = command
         self._variables = variables
+        #: further environment variables from the next start on
+        self.more: Mapping[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +62,11 @@ class Process:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("COURSEKEEP_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, env={**clean, **self._variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._command,
+                env={**clean, **self._variables, **self.more},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -112,8 +118,8 @@ class Program:
     """A daemon or a worker: its process, its wires and its clock."""
 
     process: Process
-    #: None goes by the true time
-    clock: Clock | None
+    #: which it goes by where its process is started with the clock's variables
+    clock: Clock
     settings: Path
     #: to whom: `store`, `lms`, `archive`
     wires: Mapping[str, Wire] = field(default_factory=dict)
