@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--daemons", type=int, default=Shape().daemons, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=Shape().workers, help="0: the daemon works itself")
+    parser.add_argument("--archive", choices=("disk", "s3"), default="disk", help="where packages go")
     parser.add_argument("--true-waits", action="store_true", help="wait between attempts as long as the product does")
     parser.add_argument("--report", type=Path, default=None, help="write the page of the documentation here")
     parser.add_argument("--json", type=Path, default=None, help="write the journal here")
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     seed = random.randrange(2**32) if options.seed is None else options.seed
     folder = options.keep or Path(tempfile.mkdtemp(prefix="ckfaults"))
-    shape = Shape(daemons=options.daemons, workers=options.workers, true_waits=options.true_waits)
+    shape = Shape(
+        daemons=options.daemons, workers=options.workers, archive=options.archive, true_waits=options.true_waits
+    )
     say(f"seed {seed}; logs in {folder}")
     journal = _run(folder, shape, seed, options.count, options.only)
     (folder / "journal.json").write_text(json.dumps(journal, indent=1))

@@ -135,6 +135,9 @@ class Wired(_OfProgram):
     #: connections that were silent are reset in the end, else they go on as if nothing had been
     resets: bool = False
 
+    def targets(self, lab: Lab) -> Sequence[str]:
+        return [program.name for program in _programs(lab, self.role) if self.wire in program.wires]
+
     def do(self, lab: Lab, target: str, dice: random.Random) -> None:
         _named(lab, target).wires[self.wire].behave(self.mode, self.measure)
 
@@ -191,6 +194,38 @@ class LmsKilled(Fault):
 
     def undo(self, lab: Lab, target: str) -> None:
         lab.start_campus()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OfObjectStore(Fault):
+    def targets(self, lab: Lab) -> Sequence[str]:
+        return [lab.object_store.name] if lab.object_store else []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectStoreKilled(_OfObjectStore):
+    """The object store is killed, and started some time later."""
+
+    def do(self, lab: Lab, target: str, dice: random.Random) -> None:
+        assert lab.object_store
+        lab.object_store.kill()
+
+    def undo(self, lab: Lab, target: str) -> None:
+        assert lab.object_store
+        lab.object_store.start()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectStoreFrozen(_OfObjectStore):
+    """The object store stands still for a while, with all connections open."""
+
+    def do(self, lab: Lab, target: str, dice: random.Random) -> None:
+        assert lab.object_store
+        lab.object_store.pause()
+
+    def undo(self, lab: Lab, target: str) -> None:
+        assert lab.object_store
+        lab.object_store.resume()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,6 +303,18 @@ CATALOGUE: Sequence[Fault] = (
     Wired(name="LMS silent", role="leader", wire="lms", mode=Mode.SILENT, lasts=(1.0, 7.0)),
     Wired(name="LMS: answers torn", role="leader", wire="lms", mode=Mode.TORN, measure=30),
     Wired(name="LMS: slow line", role="leader", wire="lms", mode=Mode.SLOW, measure=20_000.0),
+    ObjectStoreKilled(name="S3 killed", lasts=(0.2, 4.0)),
+    ObjectStoreFrozen(name="S3 stands still", lasts=(1.0, 8.0)),
+    *(
+        Wired(name=f"{name} S3", role=role, wire="archive", mode=mode, measure=measure, lasts=(0.5, 6.0))
+        for role in ("worker", "leader")
+        for name, mode, measure in (
+            (f"{role} cut off from", Mode.CUT, 0.0),
+            (f"{role} hears nothing from", Mode.SILENT, 0.0),
+            (f"{role}: torn messages to", Mode.TORN, 25),
+            (f"{role}: slow line to", Mode.SLOW, 50_000.0),
+        )
+    ),
     DiskFull(name="disk full", lasts=(0.5, 6.0)),
     DiskSlow(name="disk slow", lasts=(1.0, 5.0)),
 )

@@ -15,8 +15,6 @@ from faults.follower import Follower
 from faults.lab import Lab
 from faults.reference import Courses
 
-from coursekeep_daemon.package import Archive
-from coursekeep_daemon.package.ocfl import object_path
 from coursekeep_daemon.store import Store
 
 __all__ = ["Judge", "Problem", "Verdict"]
@@ -49,7 +47,7 @@ class Judge:
         self._lab = lab
         self._courses = courses
         self._follower = follower
-        self._archive = Archive.open(f"file://{lab.archive}", organization="Example University")
+        self._archive = lab.place.archive
 
     def judge(self, run: int, courses: Sequence[str], *, thorough: bool) -> list[Problem]:
         """Judge a run of these courses that has ended, and all else that there is; `thorough` asks others too."""
@@ -120,7 +118,7 @@ class Judge:
         try:
             self._archive.extract(package, None, bag / "bag")
             judge_bag(bag / "bag")
-            judge_at_once(self._lab.archive / object_path(package))
+            judge_at_once(self._lab.place.fetch(package, bag / "object"))
         except AssertionError as error:
             yield Problem(verdict=Verdict.INVALID, detail=f"course {course}: {error}")
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
 import socket
 import sys
@@ -16,9 +17,11 @@ from typing import Any, ClassVar, Self
 import httpx
 import psycopg
 from fakes.postgres_server import Databases
+from fakes.s3_server import OWNER
 from faults.clocks import Clock
 from faults.disks import Disk, Throttle
 from faults.parts import TESTS, Campus, Database, Process, Program, until
+from faults.places import Bucket, Folder, ObjectStore, Place
 from faults.wires import Wire, Wires
 
 from coursekeep_daemon.store import Store
@@ -38,6 +41,8 @@ class Shape:
     daemons: int = 1
     #: 0: the daemon archives courses itself
     workers: int = 0
+    #: `disk` or `s3`
+    archive: str = "disk"
     #: courses at once in one process
     concurrency: int = 2
     courses: int = 30
@@ -58,6 +63,7 @@ class Lab:
         self.shape = shape
         self._stack = ExitStack()
         self._keys = itertools.count(1)
+        self.object_store: ObjectStore | None = None
         self.daemons: list[Program] = []
         self.workers: list[Program] = []
         self._token = ""
@@ -81,6 +87,7 @@ class Lab:
             self.campus.start()
             stack.callback(self.campus.kill)
             self.lms_wire = self.wires.to_port("lms", self.campus.port)
+            self.place = self._place(stack)
             self._token = asyncio.run(self._first_token())
             self.db = psycopg.connect(self.database_url, autocommit=True)
             stack.callback(lambda: self.db.close())
@@ -92,6 +99,15 @@ class Lab:
         for program in self.programs:
             program.process.resume()
         self._stack.close()
+
+    def _place(self, stack: ExitStack) -> Place:
+        if self.shape.archive == "disk":
+            return Folder(self.disk.place / "archive")
+        self.object_store = ObjectStore(self.folder)
+        self.object_store.start()
+        stack.callback(self.object_store.kill)
+        self.object_store.wait()
+        return Bucket(self.object_store, self.disk.place / "judge")
 
     def _keep(self) -> None:
         """Take what lies on the disk of its own over to the folder, before the disk goes."""
@@ -124,11 +140,14 @@ class Lab:
         home = self.disk.place / name
         home.mkdir(parents=True, exist_ok=True)
         wires = {"store": self.wires.to_socket(f"{name} to the store", self.database.socket), "lms": self.lms_wire}
+        if self.object_store:
+            wires["archive"] = self.wires.to_port(f"{name} to the archive", self.object_store.port)
         port = _free_port() if command == "serve" else 0
         settings = self.folder / f"{name}.toml"
         settings.write_text(self._settings(home, port, wires), encoding="utf-8")
         module = "coursekeep_daemon" if self.shape.true_waits else "faults.impatient"
-        variables = {"CAMPUS_TOKEN": self.campus_token, "PYTHONPATH": str(TESTS)}
+        secrets = {"CAMPUS_TOKEN": self.campus_token, "S3_KEY": OWNER.key, "S3_SECRET": OWNER.secret}
+        variables = {**secrets, "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))}
         return Program(
             process=Process(
                 name,
@@ -156,10 +175,7 @@ shutdown_timeout = 5
 [store]
 url = "postgresql://postgres@127.0.0.1:{wires["store"].port}/{name}"
 
-[archive]
-url = "file://{self.archive}"
-organization = "Example University"
-min_free = "1 MB"
+{self.place.settings(wires["archive"].port if "archive" in wires else 0)}
 
 [engine]
 kind = "{kind}"
@@ -184,11 +200,6 @@ params = {{ ids = ["{self.known_courses[0]}"] }}
     def base_url(self) -> str:
         """Return the address of the LMS; all must use the same, since packages tell where a course comes from."""
         return f"http://127.0.0.1:{self.lms_wire.port}"
-
-    @property
-    def archive(self) -> Path:
-        """Return the place of the archive."""
-        return self.disk.place / "archive"
 
     @property
     def campus_token(self) -> str:
@@ -271,7 +282,7 @@ params = {{ ids = ["{self.known_courses[0]}"] }}
             try:
                 if self.db.closed:
                     self.db = psycopg.connect(self.database_url, autocommit=True, connect_timeout=5)
-                return self.db.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
+                return self.db.execute(query, values).fetchall()
             except psycopg.OperationalError:
                 self.db.close()
                 return None
@@ -280,8 +291,11 @@ params = {{ ids = ["{self.known_courses[0]}"] }}
         return found
 
     def leader(self) -> Program:
-        """Return the daemon that leads."""
-        return self.daemons[0]
+        """Return the daemon that leads, as far as one does; the first where none does."""
+        if len(self.daemons) == 1:
+            return self.daemons[0]
+        leading = {row[0] for row in self.ask("SELECT pid FROM daemon WHERE leads_since IS NOT NULL")}
+        return next((one for one in self.daemons if one.process.pid in leading), self.daemons[0])
 
     def traces(self) -> list[tuple[str, str]]:
         """Return queries that find nothing where no work is going on, each with what they would find."""

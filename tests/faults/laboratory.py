@@ -71,6 +71,8 @@ class Laboratory:
         self.dice = random.Random(seed)
         self._stack = ExitStack()
         self._number = 0
+        #: the last run, and its courses
+        self.last: tuple[int, list[str]] = (0, [])
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -98,7 +100,7 @@ class Laboratory:
         self._number += 1
         chosen = self.dice.sample(list(self.lab.courses), _COURSES)
         self.courses.change(chosen)
-        run = self.lab.start_run(chosen)
+        self.last = self.lab.start_run(chosen), chosen
         outcome = Outcome(
             number=self._number,
             fault=fault.name,
@@ -109,10 +111,15 @@ class Laboratory:
             held, when = self._disturb(fault, outcome)
             self._recover(outcome)
             outcome.taken_over = self._taken_over(held, when)
-            outcome.problems += self._judge.judge(run, chosen, thorough=not self._number % _THOROUGH)
+            outcome.problems += self.judge(thorough=not self._number % _THOROUGH)
         except (TimeoutError, AssertionError) as error:
             outcome.problems.append(Problem(verdict=Verdict.LOST, detail=f"stuck: {error}"))
         return outcome
+
+    def judge(self, *, thorough: bool = False) -> list[Problem]:
+        """Judge the last run, and all else that there is."""
+        run, courses = self.last
+        return self._judge.judge(run, courses, thorough=thorough)
 
     def _disturb(self, fault: Fault, outcome: Outcome) -> tuple[dict[int, int], float]:
         """Do it; return what the target had in hand, items with their attempts, and the time of day."""
@@ -134,7 +141,7 @@ class Laboratory:
             "SELECT item.id, item.attempts FROM lease JOIN worker ON worker.id = lease.worker_id "
             "JOIN item ON item.id = lease.item_id WHERE lease.state = 'begun' AND worker.pid = %s"
         )
-        return dict(self.lab.ask(query, pids[0])) if pids else {}  # type: ignore[arg-type]
+        return {row[0]: row[1] for row in self.lab.ask(query, pids[0])} if pids else {}
 
     def _taken_over(self, held: dict[int, int], when: float) -> float | None:
         """Return when the last of these items was begun anew, or had ended, by the events that tell of it."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
 from fakes.daemon_process import DaemonProcess
 from faults.lab import Lab
+from faults.places import Folder
 
 from coursekeep_daemon.package import Archive
-from coursekeep_daemon.package.ocfl import object_path
 
 __all__ = ["Content", "Courses", "contents"]
 
@@ -72,7 +70,7 @@ class Courses:
         for run in (first, second):
             assert run["counts"]["completed"] == len(lab.courses), run["counts"]
         for course in lab.courses:
-            self._reference[course] = contents(_inventory(calm.archive, self.package(course)))
+            self._reference[course] = contents(Folder(calm.archive).inventory(self.package(course)))
             assert len(self._reference[course]) == 2, course
 
     def change(self, courses: list[str]) -> None:
@@ -99,10 +97,4 @@ class Courses:
 
     def stored(self, course: str) -> list[Content]:
         """Return what the versions of a course hold."""
-        return contents(_inventory(self._lab.archive, self.package(course)))
-
-
-def _inventory(archive: Path, package: str) -> dict[str, Any]:
-    path = archive / object_path(package) / "inventory.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"versions": {}}
-    return found
+        return contents(self._lab.place.inventory(self.package(course)))

@@ -12,18 +12,18 @@ _Outcomes = Sequence[Mapping[str, Any]]
 
 _HEAD = """# Faults
 
-`make faults` builds a whole deployment out of real processes and archives an LMS again and again, while one fault after
-another is done to it: see [work on Coursekeep](../how-to/develop.md#the-fault-laboratory). After each fault it waits until
-all is quiet, and judges: every course of every run ended as in an undisturbed run, with the same bytes from the LMS; one
-version for each change; every package valid; counters equal to what is counted afresh; no lease and no job left; every event
-told once to who follows. This page is written by the program from one run.
+`make faults` builds a whole deployment out of real processes and archives an LMS again and again, while one fault
+after another is done to it: see [work on Coursekeep](../how-to/develop.md#the-fault-laboratory). After each fault it
+waits until all is quiet, and judges: every course of every run ended as in an undisturbed run, with the same bytes from
+the LMS; one version for each change; every package valid; counters equal to what is counted afresh; no lease and no job
+left; every event told once to who follows. This page is written by the program from one run.
 """
 
 _EXPLAINED = """
-*Lost*: a course without an item, a version or its content, or a run that did not end. *Twice*: two items or versions for one
-change, or two runs for one slot of the schedule. *Other*: an invalid package, a wrong counter, status or event, something left
-over. *First course*: seconds from the end of the fault until a course was finished, median and worst; *all*: until every
-course was.
+*Lost*: a course without an item, a version or its content, or a run that did not end. *Twice*: two items or versions
+for one change, or two runs for one slot of the schedule. *Other*: an invalid package, a wrong counter, status or event,
+something left over. *First course*: seconds from the end of the fault until a course was finished, median and worst;
+*all*: until every course was.
 """
 
 
@@ -45,13 +45,11 @@ def page(journal: Mapping[str, Any]) -> str:
 def _about(journal: Mapping[str, Any]) -> str:
     shape = journal["shape"]
     engine = f"{shape['workers']} workers" if shape["workers"] else "the local engine"
-    waits = (
-        "" if shape["true_waits"] else " Waits between attempts were a tenth of the true ones; all else was as shipped."
-    )
+    waits = "" if shape["true_waits"] else " Waits between attempts were a tenth of the true ones; all else is true."
     return (
-        f"{journal['date']}, seed {journal['seed']}, {len(journal['outcomes'])} faults in {journal['seconds'] / 60:.0f} "
-        f"minutes on {journal['cores']} cores: {shape['daemons']} daemon{'s' if shape['daemons'] > 1 else ''}, {engine}, "
-        f"PostgreSQL, the archive {_place(shape)}.{waits}\n"
+        f"{journal['date']}, seed {journal['seed']}, {len(journal['outcomes'])} faults in "
+        f"{journal['seconds'] / 60:.0f} minutes on {journal['cores']} cores: {shape['daemons']} "
+        f"daemon{'s' if shape['daemons'] > 1 else ''}, {engine}, PostgreSQL, the archive {_place(shape)}.{waits}\n"
     )
 
 
@@ -80,8 +78,8 @@ def _taken_over(outcomes: _Outcomes) -> str:
         return ""
     median, worst = _spread(seconds)
     return (
-        f"Workers were killed {len(seconds)} times while they had courses in hand. All of these were being archived again, by "
-        f"others or by the same worker started anew, after {median} (median) and {worst} (worst).\n"
+        f"Workers were killed {len(seconds)} times while they had courses in hand. All of these were being archived "
+        f"again, by others or by the same worker started anew, after {median} (median) and {worst} (worst).\n"
     )
 
 
