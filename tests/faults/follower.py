@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import httpx
 from faults.lab import Lab
@@ -20,8 +20,7 @@ class Follower:
         self._lab = lab
         self._last = self.since = self._newest()
         self._seen: set[int] = set()
-        #: ids of events that were told again
-        self.twice: list[int] = []
+        self._twice: list[int] = []
         #: how often the stream said that events were dropped
         self.resets = 0
         self._end = threading.Event()
@@ -45,6 +44,11 @@ class Follower:
             return sorted(set(told) - self._seen)
         return []
 
+    def taken_twice(self) -> list[int]:
+        """Return which events were told again since this was asked last."""
+        twice, self._twice = self._twice, []
+        return twice
+
     def _follow(self) -> None:
         for daemon in itertools.cycle(self._lab.daemons):
             if self._end.is_set():
@@ -62,17 +66,25 @@ class Follower:
             self._read(answer.iter_lines())
 
     def _read(self, lines: Iterable[str]) -> None:
+        message: dict[str, str] = {}
         for line in lines:
             if self._end.is_set():
                 return
+            if not line:
+                self._take(message)
+                message = {}
             name, _, value = line.partition(":")
-            if name == "event" and value.strip() == "reset":
-                self.resets += 1
-            if name == "id" and value.strip().isdecimal():
-                self._note(int(value))
+            message[name] = value.strip()
+
+    def _take(self, message: Mapping[str, str]) -> None:
+        kind, number = message.get("event"), message.get("id", "")
+        if kind == "reset":
+            self.resets += 1
+        elif kind != "hello" and number.isdecimal():  # a hello names the place that the stream goes on from
+            self._note(int(number))
 
     def _note(self, event: int) -> None:
         if event in self._seen:
-            self.twice.append(event)
+            self._twice.append(event)
         self._seen.add(event)
         self._last = max(self._last, event)

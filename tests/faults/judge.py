@@ -156,8 +156,8 @@ class Judge:
         told = [row[0] for row in self._lab.ask("SELECT id FROM event WHERE id > %s ORDER BY id", self._follower.since)]
         if missing := self._follower.missing(told):
             yield Problem(verdict=Verdict.EVENTS, detail=f"events {missing[:10]} did not reach who follows")
-        if self._follower.twice:
-            yield Problem(verdict=Verdict.EVENTS, detail=f"told twice: {self._follower.twice[:10]}")
+        if twice := self._follower.taken_twice():
+            yield Problem(verdict=Verdict.EVENTS, detail=f"told twice: {twice[:10]}")
         query = (
             "SELECT item.id, item.status, count(event.id) FROM item LEFT JOIN event ON event.item_id = item.id "
             "AND event.data->>'status' = item.status WHERE item.run_id = %s GROUP BY item.id, item.status"

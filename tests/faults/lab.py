@@ -22,7 +22,7 @@ from faults.clocks import Clock
 from faults.disks import Disk, Throttle
 from faults.parts import TESTS, Campus, Database, Process, Program, until
 from faults.places import Bucket, Folder, ObjectStore, Place
-from faults.wires import Wire, Wires
+from faults.wires import Mode, Wire, Wires
 
 from coursekeep_daemon.store import Store
 
@@ -307,10 +307,12 @@ params = {{ ids = ["{self.known_courses[0]}"] }}
         ]
 
     def start_campus(self) -> None:
-        """Start the LMS where it does not run, and tell it anew what it was told before."""
+        """Start the LMS where it does not run, and tell it anew what it was told before anybody can ask it."""
+        self.lms_wire.behave(Mode.CUT)
         self.campus.start()
         for tell in self.campus_started:
             tell()
+        self.lms_wire.behave(Mode.OPEN)
 
 
 def _boxed(value: Any) -> tuple[Any] | None:
