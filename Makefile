@@ -17,10 +17,10 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench faults reference screenshots lock clean
+.PHONY: help demo test check format bench compose-by-hand faults reference screenshots lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 demo: $(INSTALLED) ## archive the ended courses of a small LMS, on embedded defaults, and verify every package
 	$(BIN)/coursekeep demo $(DEMO_ARGS)
@@ -41,6 +41,9 @@ format: $(INSTALLED) ## format the code
 bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minutes; not a test)
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS)
 
+compose-by-hand: $(INSTALLED) ## start the services of deploy/compose.yml without containers, and archive OULAD while workers die
+	COURSEKEEP_COMPOSE=oulad $(BIN)/pytest -q -s tests/system/test_compose.py
+
 faults: $(INSTALLED) ## do 200 faults to a whole deployment, and judge what became of it (takes an hour; not a test)
 	PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS_ARGS)
 
@@ -52,9 +55,11 @@ reference: $(INSTALLED) ## write the pages of docs/reference that are made from 
 screenshots: $(INSTALLED) ## make the pictures of the console in docs/images (needs Chromium)
 	COURSEKEEP_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_browser_pages.py
 
-lock: $(UV) ## pin all dependencies anew in requirements.lock, by version and hash
+lock: $(UV) ## pin all dependencies anew in the lock files, by version and hash
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --format requirements-txt --output-file requirements.lock
+	$(UV) export --quiet --package coursekeep --no-default-groups --extra postgresql --extra telemetry --no-emit-workspace --no-header --no-annotate --format requirements-txt --output-file deploy/requirements.lock
+	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --constraint requirements.lock --output-file deploy/build.lock deploy/build.in
 	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --output-file contrib/kolibri/tests/kolibri.txt contrib/kolibri/tests/kolibri.in
 
 clean: ## remove what the other targets made

@@ -223,7 +223,7 @@ def test_settings_in_documents_are_settings(page: Path, body: str) -> None:
     if "project" in found:
         return
     known = set(settings_keys())
-    for section in ("daemon", "store", "archive", "engine"):
+    for section in ("daemon", "store", "archive", "engine", "telemetry"):
         assert {f"{section}.{key}" for key in found.get(section, {})} <= known, page
     for table in ("schedules", "notifications"):
         for entry in found.get(table, {}).values():

@@ -83,9 +83,9 @@ class Expiry:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look at all integrations, then go on in the background."""
-        await self._look_at_all()
-        self._task = asyncio.create_task(self._watch(), name="watch credentials")
+        """Find out about all integrations, and again and again in the background. Tells nobody, and halts nothing."""
+        await self._know_all()
+        self._task = asyncio.create_task(self._keep_knowing(), name="know credentials")
 
     async def stop(self) -> None:
         """Break off. Harmless where nothing was started."""
@@ -106,19 +106,28 @@ class Expiry:
 
         Where they end soon, operators are told once for each end.
         """
-        lms, settings = self._lmses.get(integration), self._settings.integrations.get(integration)
-        if lms is None or settings is None:
-            return None
-        end = await self._end(lms, settings)
+        end = await self._know(integration)
         if end is None:
-            self._known.pop(integration, None)
             return None
-        self._known[integration] = end
         if end.state is EndState.EXPIRED:
             await self._holds.credentials_needed(integration, f"the credentials have ended: {end.when}")
         elif end.state is EndState.EXPIRING:
             await self._store.tell_expiring(integration, end.at, {"when": end.when, "remedy": end.remedy})
         return end
+
+    async def look_at_all(self) -> None:
+        """Look at all integrations."""
+        for name in self._lmses:
+            await self.look(name)
+
+    async def watch(self) -> None:
+        """Look at all integrations, for ever: this is for the daemon that leads."""
+        while True:
+            await asyncio.sleep(_PAUSE)
+            try:
+                await self.look_at_all()
+            except CoursekeepError as error:  # the store may be held up; the next look comes
+                log.error("credentials_not_looked_at", reason=str(error))
 
     async def steps(self, integration: str) -> list[CheckStep]:
         """Return the step of a check: none where nobody says when the credentials end."""
@@ -159,17 +168,23 @@ class Expiry:
             return EndState.EXPIRED
         return EndState.EXPIRING if left <= timedelta(days=notice) else EndState.GOOD
 
-    async def _look_at_all(self) -> None:
-        for name in self._lmses:
-            await self.look(name)
+    async def _know(self, integration: str) -> CredentialsEnd | None:
+        lms, settings = self._lmses.get(integration), self._settings.integrations.get(integration)
+        end = None if lms is None or settings is None else await self._end(lms, settings)
+        if end is None:
+            self._known.pop(integration, None)
+        else:
+            self._known[integration] = end
+        return end
 
-    async def _watch(self) -> None:
+    async def _know_all(self) -> None:
+        for name in self._lmses:
+            await self._know(name)
+
+    async def _keep_knowing(self) -> None:
         while True:
             await asyncio.sleep(_PAUSE)
-            try:
-                await self._look_at_all()
-            except CoursekeepError as error:  # the store may be held up; the next look comes
-                log.error("credentials_not_looked_at", reason=str(error))
+            await self._know_all()
 
 
 async def _said(lms: Lms) -> datetime | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict
 
 import structlog
 
-from coursekeep import CheckStep, CredentialsNeeded, RetryPolicy, SettingsError
+from coursekeep import CheckStep, CredentialsNeeded, LmsClient, RetryPolicy, SettingsError
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.registry import Registry, Unknown
 from coursekeep_daemon.runs.holds import Holds
@@ -20,23 +20,33 @@ __all__ = ["Questions", "open_integrations"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+#: is told the client of an integration that has been opened
+Opened = Callable[[str, LmsClient], None]
+
 
 async def open_integrations(
-    settings: Settings, registry: Registry, stack: AsyncExitStack, *, retry: RetryPolicy | None = None
+    settings: Settings,
+    registry: Registry,
+    stack: AsyncExitStack,
+    *,
+    retry: RetryPolicy | None = None,
+    opened: Opened = lambda name, client: None,
 ) -> tuple[dict[str, Lms], dict[str, str]]:
-    """Open the connectors of all enabled integrations; `stack` closes them.
+    """Open the connectors of all enabled integrations; `stack` closes them. `opened` is called with each one's client.
 
     Returns those that can be worked with, and why others cannot. Raises `SettingsError` for what is wrong in the
     settings. A plugin at fault stops nothing: its integrations cannot be worked with, and all others can.
     """
-    opened: dict[str, Lms] = {}
+    usable: dict[str, Lms] = {}
     unusable: dict[str, str] = {}
     for name, integration in settings.integrations.items():
         if not integration.enabled:
             unusable[name] = "the integration is not enabled in the settings"
             continue
         try:
-            opened[name] = await _open(settings, registry, name, stack, retry)
+            usable[name] = await _open(settings, registry, name, stack, retry)
+            if usable[name].connector.over_http:
+                opened(name, usable[name].connector.client)
         except Unknown as error:
             unusable[name] = _excused(settings, registry, name, error)
         except SettingsError as error:
@@ -45,7 +55,7 @@ async def open_integrations(
         except Exception as error:  # plugin boundary: a connector may raise anything
             log.exception("connector_failed", integration=name, connector=integration.connector)
             unusable[name] = f"the connector {integration.connector} could not be opened: {type(error).__name__}"
-    return opened, unusable
+    return usable, unusable
 
 
 async def _open(

@@ -54,6 +54,7 @@ def configure_logs(level: str = "info", form: str = "auto", stream: TextIO | Non
     root.setLevel(level.upper())
     for talkative in ("apscheduler", "httpx", "httpcore", "aiosqlite", "alembic", "procrastinate", "psycopg.pool"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # we say ourselves, once, what it says all the time
 
 
 def hide_secrets(_logger: Any, _method: str, event: Event) -> Event:

@@ -1,35 +1,29 @@
 """Times: when a schedule starts a run, and when terms are read again. The only module that knows APScheduler.
 
-APScheduler keeps its jobs in a file and pickles what it calls, so a job cannot hold our service. Here a job holds no
-work at all: its id says what it is for (`schedule:NAME`, `terms:NAME`), and an executor of our own, made with the
-callback it is to call, reads the id. So nothing has to live at module level.
+Of APScheduler only the rules are used, not its jobs: those live in a file or table of their own, beside the store, and
+would have to be made to agree with it wherever another daemon takes over. See `docs/decisions/022-one-leads.md`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from apscheduler.executors.base import BaseExecutor
-from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 
+from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.spans import parse_time_zone
-from coursekeep_daemon.store import Schedule
+from coursekeep_daemon.store import Store, StoreError
 
-__all__ = ["Scheduler", "check_cron", "last_slot", "next_slots"]
+__all__ = ["LOOK_AGAIN", "Refresh", "Scheduler", "check_cron", "last_slot", "next_slots"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-#: what is due: kind (`schedule` or `terms`), name, and the moment it was due
-Due = Callable[[str, str, datetime], Awaitable[None]]
 
 _ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -42,107 +36,125 @@ _ALIASES = {
 }
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
+#: seconds after which is looked again, whatever comes next: a clock may be set meanwhile
+LOOK_AGAIN = 5.0
 
-def tick() -> None:
-    """Stand in for the work of a job: APScheduler must be able to import something. See `_Callbacks`."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refresh:
+    """When the terms of an integration are read again."""
+
+    cron: str
+    time_zone: str
 
 
-class _Callbacks(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """Calls one function for every job that is due, with the job's id and the moment it was due."""
+class Scheduler:
+    """Does what is due: starts the runs of schedules, and has terms read again.
 
-    def __init__(self, due: Due) -> None:
-        super().__init__()
-        self._due = due
-        self._tasks: set[asyncio.Task[None]] = set()
+    What is due is computed from the store at each look: the last time of a rule that has come since it was last kept.
+    So a time that came while nobody looked is caught up, once, by whoever looks next, on whichever machine; and a clock
+    that was set is noticed at the next look.
+    """
 
-    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
-        kind, _, name = job.id.partition(":")
-        task = asyncio.get_running_loop().create_task(self._run(job.id, kind, name, run_times[-1]))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Callable[[], datetime],
+        fire: Callable[[str, datetime], Awaitable[None]],
+        refresh: Callable[[str], Awaitable[None]],
+        refreshes: Mapping[str, Refresh],
+        look_again: float = LOOK_AGAIN,
+    ) -> None:
+        """Take what starts the run of a schedule for one of its times, and what reads the terms of an integration."""
+        self._store = store
+        self._clock = clock
+        self._fire = fire
+        self._refresh = refresh
+        self._refreshes = refreshes
+        self._look_again = look_again
+        self._wake = asyncio.Event()
+        #: when the terms of an integration were last read, or tried
+        self._tried: dict[str, datetime] = {}
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        #: times of schedules that ended with a fault
+        self._broken: dict[str, datetime | None] = {}
+        self._task: asyncio.Task[None] | None = None
 
-    async def _run(self, job_id: str, kind: str, name: str, slot: datetime) -> None:
-        try:
-            await self._due(kind, name, slot.astimezone(UTC))
-        except Exception:  # a job must not end the scheduler
-            log.exception("job_failed", job=job_id)
-        self._run_job_success(job_id, [])
+    async def start(self) -> None:
+        """Begin to look."""
+        begun = self._clock()
+        known = {one.name: one.terms_refreshed_at for one in await self._store.integrations()}
+        # terms that were never read wait for their time
+        self._tried = {name: known.get(name) or begun for name in self._refreshes}
+        self._task = asyncio.create_task(self._keep(), name="scheduler")
 
     async def stop(self) -> None:
-        """Break off what is being called."""
-        for task in (tasks := set(self._tasks)):
+        """Break off. What was due and is not done is due at the next start."""
+        tasks = {*self._reading.values(), *([self._task] if self._task else [])}
+        for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
+    def look(self) -> None:
+        """Look at once: a schedule is another than it was."""
+        self._wake.set()
 
-class Scheduler:
-    """Calls `due` at the times of schedules and term refreshes. A time missed while down is caught up once."""
+    async def _keep(self) -> None:
+        failures = 0
+        while True:
+            self._wake.clear()
+            wait = self._look_again
+            try:
+                coming = [slot for slot in (await self._start_runs(), self._read_terms()) if slot is not None]
+                if coming:
+                    wait = min(wait, max((min(coming) - self._clock()).total_seconds(), 0.0))
+                failures = 0
+            except StoreError as error:
+                failures += 1
+                if failures == 1:
+                    log.error("store_trouble", during="looking at schedules", reason=str(error))
+            await wait_for_event(self._wake, wait)
 
-    def __init__(self, path: Path, due: Due) -> None:
-        """Keep jobs in the SQLite file at `path`."""
-        self._callbacks = _Callbacks(due)
-        self._scheduler = AsyncIOScheduler(
-            jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{path}")},
-            executors={"default": self._callbacks},
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
-            timezone=UTC,
-        )
+    async def _start_runs(self) -> datetime | None:
+        """Start the runs that are due, and return when the next one is."""
+        coming: list[datetime] = []
+        for schedule in await self._store.schedules():
+            if not schedule.enabled:
+                continue
+            since = max(schedule.last_fired_at or schedule.created_at, schedule.times_since or schedule.created_at)
+            slot = None
+            try:
+                slot = last_slot(schedule.cron, schedule.time_zone, since, self._clock())
+                if slot is not None and slot != self._broken.get(schedule.name):
+                    await self._fire(schedule.name, slot)
+                coming += next_slots(schedule.cron, schedule.time_zone, slot or max(since, self._clock()))
+            except StoreError:
+                raise
+            except Exception:  # one schedule must not end the others; whoever leads next tries it again
+                self._broken[schedule.name] = slot
+                log.exception("job_failed", job=f"schedule:{schedule.name}")
+        return min(coming, default=None)
 
-    async def start(self, schedules: Iterable[Schedule], terms: Mapping[str, tuple[str, str]]) -> set[str]:
-        """Start with these schedules, and with these crons and time zones of term refreshes, by integration.
+    def _read_terms(self) -> datetime | None:
+        """Begin to read the terms that are due, and return when the next are."""
+        coming: list[datetime] = []
+        for name, rule in self._refreshes.items():
+            now = self._clock()
+            if last_slot(rule.cron, rule.time_zone, self._tried[name], now) is not None and name not in self._reading:
+                self._tried[name] = now
+                self._reading[name] = asyncio.create_task(self._read(name), name=f"terms of {name}")
+            coming += next_slots(rule.cron, rule.time_zone, now)
+        return min(coming, default=None)
 
-        Jobs of things that have gone are removed. Returns the schedules whose times have not changed since the last
-        start, whose missed times may be caught up.
-        """
-        self._scheduler.start(paused=True)
-        wanted = {f"schedule:{one.name}": (one.cron, one.time_zone) for one in schedules if one.enabled}
-        wanted |= {f"terms:{name}": when for name, when in terms.items()}
-        for job in self._scheduler.get_jobs():
-            if job.id not in wanted:
-                job.remove()
-        unchanged = {job_id for job_id, (cron, zone) in wanted.items() if not self._put(job_id, cron, zone)}
-        self._scheduler.resume()
-        return {job_id.removeprefix("schedule:") for job_id in unchanged if job_id.startswith("schedule:")}
-
-    async def stop(self) -> None:
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-            await asyncio.sleep(0)  # it stops in the loop's next turn
-        await self._callbacks.stop()
-
-    def put(self, schedule: Schedule) -> None:
-        """Take a new or changed schedule."""
-        if schedule.enabled:
-            self._put(f"schedule:{schedule.name}", schedule.cron, schedule.time_zone)
-        else:
-            self.remove(schedule.name)
-
-    def remove(self, name: str) -> None:
-        """Forget a schedule."""
-        if job := self._scheduler.get_job(f"schedule:{name}"):
-            job.remove()
-
-    def next_fire(self, name: str) -> datetime | None:
-        """Return when a schedule is due next; None where it is not enabled."""
-        return self._next(f"schedule:{name}")
-
-    def next_refresh(self, integration: str) -> datetime | None:
-        """Return when the terms of an integration are read next; None where they never are."""
-        return self._next(f"terms:{integration}")
-
-    def _next(self, job_id: str) -> datetime | None:
-        job = self._scheduler.get_job(job_id)
-        return None if job is None or job.next_run_time is None else job.next_run_time.astimezone(UTC)
-
-    def _put(self, job_id: str, cron: str, zone: str) -> bool:
-        """Add or change a job; True unless it was there with the same times, and may have some to catch up."""
-        trigger = _trigger(cron, zone)
-        job = self._scheduler.get_job(job_id)
-        if job is not None and repr(job.trigger) == repr(trigger):
-            return False
-        self._scheduler.add_job(tick, trigger, id=job_id, replace_existing=True)
-        return True
+    async def _read(self, name: str) -> None:
+        try:
+            await self._refresh(name)
+        except Exception:  # plugin boundary: a job must not end the scheduler
+            log.exception("job_failed", job=f"terms:{name}")
+        finally:
+            del self._reading[name]
 
 
 def check_cron(cron: str, time_zone: str) -> None:

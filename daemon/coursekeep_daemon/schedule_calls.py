@@ -13,7 +13,7 @@ import structlog
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.planner import Preview
-from coursekeep_daemon.schedule import Scheduler, next_slots
+from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import NextRun, ScheduledRuns
 from coursekeep_daemon.store import Run, Schedule, Store
 
@@ -27,7 +27,6 @@ class ScheduleCalls(ABC):
 
     store: Store
     clock: Clock
-    scheduler: Scheduler
     _scheduled: ScheduledRuns
 
     @abstractmethod
@@ -42,7 +41,7 @@ class ScheduleCalls(ABC):
 
     async def create_schedule(self, fields: Mapping[str, Any], *, by: str) -> Schedule:
         """Make a schedule from the fields of the API. Raises `BadRequest`."""
-        return await self._scheduled.create(fields, by, self.scheduler)
+        return await self._scheduled.create(fields, by)
 
     async def update_schedule(
         self, name: str, changes: Mapping[str, Any], *, by: str, revision: int | None = None
@@ -52,12 +51,12 @@ class ScheduleCalls(ABC):
         Raises `BadRequest`, and `Conflict` where it is not.
         """
         log.info("schedule_changed", schedule=name, by=by)
-        return await self._scheduled.update(name, changes, self.scheduler, revision=revision)
+        return await self._scheduled.update(name, changes, revision=revision)
 
     async def delete_schedule(self, name: str, *, by: str) -> None:
         """Forget a schedule. Raises `BadRequest`."""
         log.info("schedule_deleted", schedule=name, by=by)
-        await self._scheduled.delete(name, self.scheduler)
+        await self._scheduled.delete(name)
 
     async def preview_schedule(self, name: str, *, limit: int = 1000) -> Preview:
         """Say what the next time of a schedule would take, of what the LMS has now. Raises as `preview`."""
@@ -87,3 +86,7 @@ class ScheduleCalls(ABC):
     def next_fires(self, schedule: Schedule, count: int = 5) -> list[datetime]:
         """Return the next times of a schedule; none where it is not enabled."""
         return next_slots(schedule.cron, schedule.time_zone, self.clock(), count) if schedule.enabled else []
+
+    def next_fire(self, schedule: Schedule) -> datetime | None:
+        """Return when a schedule is due next; None where it is not enabled."""
+        return next(iter(self.next_fires(schedule, 1)), None)

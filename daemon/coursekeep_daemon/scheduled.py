@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.rules import YearEnds, check_name, check_rule, cut_off, request_of
 from coursekeep_daemon.runs.holds import Clock
-from coursekeep_daemon.schedule import Scheduler, last_slot, next_slots
+from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.store import Conflict, Run, Schedule, Store
 
 __all__ = ["NextRun", "ScheduledRuns"]
@@ -108,56 +108,48 @@ class ScheduledRuns:
         log.info("schedule_fired", schedule=schedule.name, run=run.id, slot=slot.isoformat())
         return run.id
 
-    async def catch_up(self, names: Collection[str]) -> None:
-        """Start once what schedules missed while the daemon was down, or while it died starting it."""
-        now = self._clock()
-        for schedule in await self._store.schedules():
-            if schedule.enabled and schedule.name in names:
-                since = schedule.last_fired_at or schedule.created_at
-                slot = last_slot(schedule.cron, schedule.time_zone, since, now)
-                if slot is not None:
-                    await self.fire(schedule.name, slot)
-
-    async def create(self, fields: Mapping[str, Any], by: str, scheduler: Scheduler) -> Schedule:
-        """Store a new schedule and start to keep it. Raises `BadRequest`."""
+    async def create(self, fields: Mapping[str, Any], by: str) -> Schedule:
+        """Store a new schedule: who leads keeps it from then on. Raises `BadRequest`."""
         name = fields["name"]
         try:
             check_name(name)
         except ValueError as error:
             raise BadRequest(str(error), where="name") from None
-        async with self._locks[name]:
-            if await self._store.schedule(name) is not None:
-                raise BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")
-            draft = self.draft(fields, by)
-            self.check(draft)
-            return await self._keep(draft, scheduler)
+        taken = BadRequest(f"there is a schedule {name} already", where="name", remedy="Take another name.")
+        if await self._store.schedule(name) is not None:
+            raise taken
+        draft = self.draft(fields, by)
+        self.check(draft)
+        try:
+            return await self._store.put_schedule(draft, at=0)
+        except Conflict:  # somebody else was faster
+            raise taken from None
 
-    async def update(
-        self, name: str, changes: Mapping[str, Any], scheduler: Scheduler, *, revision: int | None = None
-    ) -> Schedule:
+    async def update(self, name: str, changes: Mapping[str, Any], *, revision: int | None = None) -> Schedule:
         """Change some fields of a schedule. Raises `BadRequest`.
 
         With the revision that the changes were made to, raises `Conflict` where the schedule is another by now.
         """
-        async with self._locks[name]:
+        known = {key: value for key, value in changes.items() if key in _EDITABLE}
+        while True:
             schedule = await self._editable(name)
             if revision is not None and revision != schedule.revision:
                 raise Conflict(
                     f"The schedule {name} was changed meanwhile: it is at revision {schedule.revision}, "
                     f"not {revision}. Read it again, then repeat what should still change."
                 )
-            known = {key: value for key, value in changes.items() if key in _EDITABLE}
             changed = replace(schedule, **known)
             if changed != replace(schedule, enabled=False):  # what cannot be kept must still be possible to stop
                 self.check(changed)
-            return await self._keep(changed, scheduler)
+            try:
+                return await self._store.put_schedule(changed, at=schedule.revision)
+            except Conflict:  # somebody changed it since it was read: look at what it is now
+                continue
 
-    async def delete(self, name: str, scheduler: Scheduler) -> None:
+    async def delete(self, name: str) -> None:
         """Forget a schedule; its runs stay. Raises `BadRequest`."""
-        async with self._locks[name]:
-            await self._editable(name)
-            await self._store.delete_schedule(name)
-            scheduler.remove(name)
+        await self._editable(name)
+        await self._store.delete_schedule(name)
 
     def draft(self, fields: Mapping[str, Any], by: str) -> Schedule:
         """Return the schedule that fields describe, with what is usual for those left out. Stores nothing."""
@@ -197,11 +189,6 @@ class ScheduledRuns:
             known = [one.name for one in await self._store.schedules()]
             raise BadRequest(f"there is no schedule {name}; {close_match(name, known)}", where="name")
         return schedule
-
-    async def _keep(self, schedule: Schedule, scheduler: Scheduler) -> Schedule:
-        kept = await self._store.put_schedule(schedule)
-        scheduler.put(kept)
-        return kept
 
     async def _editable(self, name: str) -> Schedule:
         schedule = await self.known(name)

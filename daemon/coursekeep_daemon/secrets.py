@@ -16,6 +16,8 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"token|secret|passw|authorization|cookie|credential|(?:access|api|private)_?key|signature", re.IGNORECASE
 )
+#: what a path of a secret may begin with
+_FOLDER = "${CREDENTIALS_DIRECTORY}"
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -61,7 +63,7 @@ def _resolve(reference: Mapping[str, str], key: Sequence[str], origin: Origin) -
             return read_secret(str(reference["keyring"]))
         except KeyringTrouble as error:
             raise origin.error(key, str(error)) from None
-    path = origin.folder / reference["file"]
+    path = origin.folder / _credentials(reference["file"], key, origin)
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -70,3 +72,15 @@ def _resolve(reference: Mapping[str, str], key: Sequence[str], origin: Origin) -
     if not secret:
         raise origin.error(key, f"the file {path} is empty; write the secret into it")
     return secret
+
+
+def _credentials(path: str, key: Sequence[str], origin: Origin) -> str:
+    """Put in the folder of the service's own credentials, which systemd makes at each start and names in a variable."""
+    if _FOLDER not in path:
+        return path
+    folder = origin.environ.get(_FOLDER.strip("${}"), "")
+    if not folder:
+        raise origin.error(
+            key, f"{path}: there is no {_FOLDER} here; it is there in services for which systemd loads credentials"
+        )
+    return path.replace(_FOLDER, folder)

@@ -28,6 +28,7 @@ __all__ = [
     "OidcSettings",
     "ScheduleSettings",
     "StoreSettings",
+    "TelemetrySettings",
     "is_loopback",
 ]
 
@@ -123,11 +124,48 @@ class EngineSettings(_Section):
     """What executes course imports."""
 
     kind: Literal["local", "procrastinate"] = Field(
-        "local", description="`local` works in the daemon itself; `procrastinate` leaves it to workers."
+        "local",
+        description="`local` works in the one daemon; `procrastinate` in workers, beside any number of daemons.",
     )
     concurrency: int = Field(4, ge=1, le=64, description="Courses at once in one process.")
     max_attempts: int = Field(5, ge=1, le=100, description="Attempts at a course before it counts as failed.")
     files_at_once: int = Field(4, ge=1, le=64, description="Files downloaded at once within one course.")
+
+
+class TelemetrySettings(_Section):
+    """Who is told how the process works: a receiver of traces, and Prometheus at an endpoint of its own."""
+
+    endpoint: str | None = Field(
+        None, description="Address of a receiver of OTLP over HTTP, such as http://127.0.0.1:4318; unset: no traces."
+    )
+    headers: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="Headers for that receiver; each a reference to a secret."
+    )
+    service_name: str = Field("coursekeep", min_length=1, description="Name of the service in traces.")
+    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of course imports that are traced.")
+    metrics_host: str = Field("127.0.0.1", description="Address of the endpoint for metrics, which asks for no token.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of that endpoint; 0 takes a free one; unset: there is none."
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*[^\s?#@/])?", value):
+            raise ValueError(
+                "an address such as http://127.0.0.1:4318 is needed, without credentials or a / at its end"
+            )
+        return value
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _headers(cls, value: Any) -> Any:
+        for name, secret in value.items() if isinstance(value, dict) else ():
+            if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+                raise ValueError(f"{name!r} is no name of a header")
+            if not is_reference(secret):  # settings are shown, and nothing tells which headers hold secrets
+                raise ValueError('a header is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
+        return value
 
 
 class AccountSettings(_Section):

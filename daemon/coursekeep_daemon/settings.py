@@ -35,6 +35,7 @@ from coursekeep_daemon.sections import (
     OidcSettings,
     ScheduleSettings,
     StoreSettings,
+    TelemetrySettings,
     is_loopback,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "ScheduleSettings",
     "Settings",
     "StoreSettings",
+    "TelemetrySettings",
     "connector_settings",
     "is_loopback",
     "load_settings",
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)

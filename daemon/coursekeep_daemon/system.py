@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -14,12 +14,12 @@ from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.store import DaemonState, Store, Worker
 
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
 
-__all__ = ["Daemon", "DatabaseState", "StorageState", "System", "SystemView", "TermsRefresh", "Workers"]
+__all__ = ["Daemon", "DaemonSeen", "DatabaseState", "StorageState", "System", "SystemView", "TermsRefresh", "Workers"]
 
 #: what the daemon stands on; a report of a fault names these
 _LIBRARIES = ("fastapi", "uvicorn", "pydantic", "sqlalchemy", "alembic", "apscheduler", "httpx", "aiohttp", "pluggy")
@@ -67,6 +67,8 @@ class Workers:
     in_flight: int
     #: courses that wait, of runs that have not ended
     queued: int
+    #: with the engine `procrastinate`, who archives them
+    processes: Sequence[Worker] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,22 @@ class TermsRefresh:
     time_zone: str
     #: None where they are not, since the integration cannot be used
     next_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaemonSeen:
+    """One of the daemons on the database."""
+
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    #: its last sign of life
+    seen_at: datetime
+    #: whether it hands out courses, starts the runs of schedules and tells operators
+    leads: bool
+    #: whether it is the one that was asked
+    answers: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +115,13 @@ class System:
     storage: StorageState
     database: DatabaseState
     workers: Workers
+    #: whether this daemon leads
+    leads: bool
+    #: the daemons on the database, this one among them
+    daemons: Sequence[DaemonSeen]
     terms_refreshes: Sequence[TermsRefresh]
     #: of the integrations where somebody says when they end
     credentials: Sequence[CredentialsEnd]
-
-
-class Times(Protocol):
-    """What is asked of the scheduler."""
-
-    def next_refresh(self, integration: str) -> datetime | None: ...
 
 
 class Daemon(Protocol):
@@ -120,27 +136,32 @@ class Daemon(Protocol):
     @property
     def archive(self) -> Archive: ...
     @property
-    def scheduler(self) -> Times: ...
-    @property
     def holds(self) -> Holds: ...
     @property
     def expiry(self) -> Expiry: ...
-    def ready(self) -> tuple[bool, dict[str, str]]: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def me(self) -> DaemonState: ...
+    async def ready(self) -> tuple[bool, dict[str, str]]: ...
+    async def daemons(self) -> Sequence[DaemonState]: ...
+    def next_refresh(self, integration: str) -> datetime | None: ...
 
 
 class SystemView:
     """Looks at a running daemon. Make it when the daemon starts: that is when its time begins."""
 
-    def __init__(self, daemon: Daemon, *, in_flight: Callable[[], int]) -> None:
+    def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._in_flight = in_flight
         self._started_at = daemon.clock()
         self._asked: asyncio.Task[tuple[int, int]] | None = None
 
     async def __call__(self) -> System:
         """Return how everything stands now. Reads little, and writes nothing."""
         daemon = self._daemon
-        ready, reasons = daemon.ready()
+        ready, reasons = await daemon.ready()
         return System(
             version=daemon.version,
             python=platform.python_version(),
@@ -153,6 +174,8 @@ class SystemView:
             storage=await self._storage(),
             database=await self._database(),
             workers=await self._workers(),
+            leads=daemon.leads,
+            daemons=await self._daemons(),
             terms_refreshes=self._refreshes(),
             credentials=list(daemon.expiry.all().values()),
         )
@@ -163,7 +186,7 @@ class SystemView:
         reason = "" if held is None else held.reason
         free = size = None
         try:
-            free, size = await self._space()
+            free, size = await self.space()
         except PackageError as error:
             reason = reason or str(error)
         except TimeoutError:
@@ -178,8 +201,11 @@ class SystemView:
             held_since=None if held is None else held.since,
         )
 
-    async def _space(self) -> tuple[int, int]:
-        """Ask the archive's file system. One that does not answer is asked once, however many want to know."""
+    async def space(self) -> tuple[int, int]:
+        """Return the free bytes of the archive's file system, and all of them.
+
+        One that does not answer is asked once, however many want to know. Raises `PackageError`, `TimeoutError`.
+        """
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(asyncio.to_thread(self._daemon.archive.space))
             self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
@@ -195,7 +221,32 @@ class SystemView:
     async def _workers(self) -> Workers:
         engine = self._daemon.settings.engine
         queued = sum(waiting for waiting, _ in (await self._daemon.store.open_work()).values())
-        return Workers(engine=engine.kind, concurrency=engine.concurrency, in_flight=self._in_flight(), queued=queued)
+        if engine.kind == "local":
+            concurrency, busy = engine.concurrency, self._daemon.in_flight
+            return Workers(engine=engine.kind, concurrency=concurrency, in_flight=busy, queued=queued)
+        workers = await self._daemon.store.workers()
+        return Workers(
+            engine=engine.kind,
+            concurrency=sum(worker.concurrency for worker in workers if not worker.draining),
+            in_flight=sum(worker.busy for worker in workers),
+            queued=queued,
+            processes=workers,
+        )
+
+    async def _daemons(self) -> list[DaemonSeen]:
+        me = self._daemon.me
+        return [
+            DaemonSeen(
+                host=one.host,
+                pid=one.pid,
+                version=one.version,
+                started_at=one.started_at,
+                seen_at=self._daemon.clock() if one.id == me.id else one.seen_at,
+                leads=self._daemon.leads if one.id == me.id else one.leads_since is not None,
+                answers=one.id == me.id,
+            )
+            for one in await self._daemon.daemons()
+        ]
 
     def _refreshes(self) -> list[TermsRefresh]:
         settings = self._daemon.settings
@@ -204,7 +255,7 @@ class SystemView:
                 integration=name,
                 cron=one.terms_refresh,
                 time_zone=settings.daemon.time_zone,
-                next_at=self._daemon.scheduler.next_refresh(name),
+                next_at=self._daemon.next_refresh(name),
             )
             for name, one in sorted(settings.integrations.items())
         ]

@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Self
@@ -17,10 +18,14 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon.budget import Budgets
+from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
+from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import open_integrations
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.package import Archive, StorageUnavailable
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.archiver import Archiver, Rules
@@ -32,7 +37,7 @@ from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.settings import Settings, store_password
-from coursekeep_daemon.store import Store, Worker
+from coursekeep_daemon.store import Item, ItemResult, Sharing, Store, Worker
 
 __all__ = ["WorkerProcess"]
 
@@ -57,10 +62,12 @@ class WorkerProcess:
         retry: RetryPolicy | None = None,
         rhythm: Rhythm | None = None,
         store_patience: Backoff | None = None,
+        finished: Callable[[Item, ItemResult], None] | None = None,
     ) -> None:
-        """Take settings; for tests also plugins, and waits that are short. Opens nothing yet."""
+        """Take settings, and what is called with each item that has ended; for tests also plugins, and short waits."""
         self.settings = settings
         self.version = importlib.metadata.version("coursekeep")
+        self.observation = Observation(settings, self.version)
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._concurrency = concurrency or settings.engine.concurrency
         self._registry = registry
@@ -69,6 +76,7 @@ class WorkerProcess:
         self._retry = retry
         self._rhythm = rhythm or Rhythm()
         self._store_patience = store_patience
+        self._finished = finished
         self._stack: AsyncExitStack | None = None
 
     async def start(self) -> None:
@@ -81,31 +89,52 @@ class WorkerProcess:
         connection = Store.driver_arguments(self.settings.store.url, password=password)
         async with AsyncExitStack() as stack:
             self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
-            lmses, unusable = await open_integrations(self.settings, self.registry, stack, retry=self._retry)
-            self.store = Store(self.settings.store.url, password=password, queue=True)
+            await self.observation.start(stack)
+            lmses, unusable = await open_integrations(
+                self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
+            )
+            self.store = Store(
+                self.settings.store.url,
+                password=password,
+                sharing=Sharing.MANY,
+                queue=True,
+                observer=self.observation.metrics.store_observer(),
+            )
             stack.push_async_callback(self.store.stop)
             await self.store.start()
+            await stack.enter_async_context(Budgets(self.settings.store.url, lmses, password=password))
             self._open_archive()
             self.holds = Holds(self.store, lmses, _now)
+            self.observation.watch_worker(self.store, self.holds, in_flight=lambda: self.busy)
             for name, reason in unusable.items():
                 self.holds.unusable(name, reason)
-            watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
-            stack.push_async_callback(watch.stop)
-            await watch.start()
+            stack.push_async_callback(self.holds.stop)
+            following = Following(self.store, self.holds)
+            stack.push_async_callback(following.stop)
+            await following.start()
+            # it reports what it meets; the daemon that leads asks whether that is over
+            storage = (self.archive.check_writable, self.settings.archive.min_free, self._patience)
+            watch = Watch(self.holds, *storage)
             hooks = Hooks(self.registry)
             stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
             await hooks.start()
             planner = Planner(self.store, self.archive, self.registry, _now)
-            archiver = Archiver(self.archive, watch, self._rules(), _now, planner.find)
+            archiver = Archiver(self.archive, watch, self._rules(), _now, planner.find, self.observation.tracing)
             jobs = Jobs(connection)
             self._taking = Taking(
                 store=self.store,
                 jobs=jobs,
                 workbench=Workbench(
-                    store=self.store, archiver=archiver, hooks=hooks, store_patience=self._store_patience
+                    store=self.store,
+                    archiver=archiver,
+                    hooks=hooks,
+                    finished=self._finished or self.observation.metrics.course_done,
+                    store_patience=self._store_patience,
+                    tracing=self.observation.tracing,
                 ),
                 lmses=lmses,
                 holds=self.holds,
+                storage=OwnStorage(*storage),
                 worker=self._row(sorted(lmses)),
                 rhythm=self._rhythm,
             )

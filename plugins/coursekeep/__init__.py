@@ -25,6 +25,7 @@ from coursekeep.http import (
     Download,
     FileDialect,
     Governor,
+    GovernorListener,
     KeepingDialect,
     LmsClient,
     Page,
@@ -37,6 +38,7 @@ from coursekeep.http import (
 from coursekeep.keeping import KeptToken, MemoryKeeper, TokenKeeper, digest_of
 from coursekeep.kinds import MODELS, SCHEMA_VERSION, Kind, KindModel
 from coursekeep.oauth import ClientCredentials, ClientCredentialsDialect, OAuthDialect, TokenFlow
+from coursekeep.observing import Asked, Observer
 from coursekeep.records import (
     Account,
     CheckStep,
@@ -67,6 +69,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Account",
     "Answer",
+    "Asked",
     "BearerDialect",
     "CheckStep",
     "ClientAuth",
@@ -92,6 +95,7 @@ __all__ = [
     "Gap",
     "GapReason",
     "Governor",
+    "GovernorListener",
     "HttpSettings",
     "KeepingDialect",
     "KeptToken",
@@ -104,6 +108,7 @@ __all__ = [
     "NoAccess",
     "NotFound",
     "OAuthDialect",
+    "Observer",
     "Outcome",
     "Page",
     "Params",

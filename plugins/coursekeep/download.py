@@ -58,7 +58,10 @@ class Downloader:
         url = self._first(address)
         where = self._where(url)
         response, stack = await persist(
-            self._policy, lambda: self._start(url, where, auth), lambda error: isinstance(error, RetryLater)
+            self._policy,
+            lambda: self._start(url, where, auth),
+            lambda error: isinstance(error, RetryLater),
+            retried=lambda: self._exchange.observer.retried(),
         )
         async with stack:
             chunks = self._chunks(response, where)
@@ -230,6 +233,7 @@ class Downloader:
         try:
             async for raw in stream_of(response):
                 received += len(raw)
+                self._exchange.observer.received(len(raw))
                 if gunzip is None:
                     yield raw
                 else:

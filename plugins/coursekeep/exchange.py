@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from coursekeep.coding import Gunzip, is_coded
 from coursekeep.dialect import Dialect, FileDialect, RenewingDialect, standard_error
 from coursekeep.errors import ConnectorError, CredentialsNeeded, MalformedAnswer, RetryLater
 from coursekeep.governor import Governor, Turn
+from coursekeep.observing import Asked, Observer, template_of
 
 __all__ = [
     "ELSEWHERE",
@@ -78,6 +80,8 @@ class Exchange:
         self.dialect = dialect
         self.governor = governor
         self.bounds = bounds
+        #: who is told what goes on; nobody, until a framework takes an interest
+        self.observer = Observer()
         self._renewing = dialect if isinstance(dialect, RenewingDialect) else None
         self._transport = transport
         self._agent = user_agent.encode("ascii", "ignore")
@@ -140,11 +144,29 @@ class Exchange:
             extensions["buffer"] = buffer
         headers = [(b"User-Agent", self._agent), *headers]
         request = httpx.Request(method, url, headers=headers, content=form, extensions=extensions)
+        response = await self._sent(request, where, is_file=buffer is not None)
+        response.request = request
+        return response
+
+    async def _sent(self, request: httpx.Request, where: str, *, is_file: bool) -> httpx.Response:
+        """Send a request, and tell the observer how its answer began."""
+        began = time.perf_counter()
+        status, failure = None, ""
         try:
             response = await self._transport.handle_async_request(request)
+            status = response.status_code
         except httpx.TransportError as error:
-            raise connection_error(error, url, where) from error
-        response.request = request
+            failure = type(error).__name__
+            raise connection_error(error, request.url, where) from error
+        except BaseException as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            path = "" if is_file else template_of(request.url.raw_path.split(b"?", 1)[0].decode("ascii"))
+            seconds = time.perf_counter() - began
+            self.observer.asked(
+                Asked(method=request.method, path=path, status=status, failure=failure, seconds=seconds)
+            )
         return response
 
     def redirected(self, response: httpx.Response, where: str) -> httpx.URL:
@@ -158,7 +180,7 @@ class Exchange:
     async def read(self, response: httpx.Response, where: str, limit: int) -> httpx.Response:
         """Read a body to its end and close it; raises `MalformedAnswer` where it is longer than `limit`."""
         try:
-            body = await _body(response, where, limit)
+            body = await _body(response, where, limit, self.observer)
         except httpx.TransportError as error:
             raise connection_error(error, response.request.url, where) from error
         finally:
@@ -176,6 +198,7 @@ class Exchange:
             self.hush(error, response.request)
         if isinstance(error, RetryLater) and error.throttled:
             patient = error.after is not None and error.after <= self.bounds.patience
+            self.observer.throttled()
             turn.throttled(error.after if patient else None)
         return error
 
@@ -239,13 +262,14 @@ def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
-async def _body(response: httpx.Response, where: str, limit: int) -> bytes:
+async def _body(response: httpx.Response, where: str, limit: int, observer: Observer) -> bytes:
     coded = is_coded(response.headers, where)
     blocks: list[bytes] = []
     size = 0
     gunzip = Gunzip()
     try:
         async for raw in stream_of(response):
+            observer.received(len(raw))
             for block in gunzip.feed(raw) if coded else (raw,):
                 size += len(block)
                 if size > limit:

@@ -33,7 +33,8 @@ from coursekeep.dialect import (
 from coursekeep.download import Download, Downloader
 from coursekeep.errors import MalformedAnswer, RetryLater
 from coursekeep.exchange import JSON_LIMIT, Bounds, Exchange, Garbled, never_sent
-from coursekeep.governor import Governor, Turn
+from coursekeep.governor import Governor, GovernorListener, Turn
+from coursekeep.observing import Observer
 from coursekeep.paging import Following, ListKey, Page, unique_items, walk
 from coursekeep.records import FileAuth
 from coursekeep.retry import NO_RETRY, RetryPolicy, persist
@@ -49,6 +50,7 @@ __all__ = [
     "Download",
     "FileDialect",
     "Governor",
+    "GovernorListener",
     "KeepingDialect",
     "LmsClient",
     "Page",
@@ -145,6 +147,10 @@ class LmsClient:
         """How the LMS speaks."""
         return self._dialect
 
+    def observe(self, observer: Observer) -> None:
+        """Have an observer told of every request from now on; the framework does this for every connector."""
+        self._exchange.observer = observer
+
     @property
     def transport(self) -> httpx.AsyncBaseTransport:
         """What requests go over; tests put another one around it."""
@@ -187,7 +193,10 @@ class LmsClient:
         form = encode(data).encode()
         again = _worth_repeating if repeatable else _not_received
         response, body = await persist(
-            self._retry, lambda: self._exchange.ask("POST", address, named, form, repeatable=repeatable), again
+            self._retry,
+            lambda: self._exchange.ask("POST", address, named, form, repeatable=repeatable),
+            again,
+            retried=self._retried,
         )
         if response.has_redirect_location:
             response, body = await self._get(self._exchange.redirected(response, named), named)
@@ -243,10 +252,15 @@ class LmsClient:
                         raise MalformedAnswer(f"the file is longer than {limit} bytes")
             return bytes(content)
 
-        return await persist(self._retry, attempt, lambda error: isinstance(error, RetryLater))
+        return await persist(self._retry, attempt, lambda error: isinstance(error, RetryLater), retried=self._retried)
 
     async def _get(self, url: httpx.URL, where: str) -> tuple[httpx.Response, Any]:
-        return await persist(self._retry, lambda: self._exchange.ask("GET", url, where), _worth_repeating)
+        return await persist(
+            self._retry, lambda: self._exchange.ask("GET", url, where), _worth_repeating, retried=self._retried
+        )
+
+    def _retried(self) -> None:
+        self._exchange.observer.retried()
 
 
 def _answer(response: httpx.Response, body: Any, where: str) -> Answer:

@@ -54,11 +54,12 @@ async def persist(
     attempt: Callable[[], Awaitable[T]],
     again: Callable[[BaseException], bool],
     *,
+    retried: Callable[[], None] = lambda: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
     """Call `attempt` until it succeeds, fails with an error that `again` refuses, or the policy is used up.
 
-    Raises the error of the last attempt.
+    `retried` is called before every further attempt. Raises the error of the last attempt.
     """
     try:
         return await attempt()
@@ -70,6 +71,7 @@ async def persist(
     async def next_attempt() -> T:
         if failed:
             raise failed.pop()
+        retried()
         return await attempt()
 
     # Good requests do without tenacity, which would add 7% to their cost. It is shown the failure, to count it.

@@ -11,7 +11,7 @@ import socket
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +29,7 @@ from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
+from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
@@ -36,7 +37,7 @@ from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.service import BadRequest, Hold, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.store import DaemonState, Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
 from coursekeep_daemon.system import SystemView
 from coursekeep_daemon.web import close_app, create_app
@@ -75,12 +76,6 @@ class FakeService:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.scheduler: Any = SimpleNamespace(
-            next_fire=lambda name: datetime(2030, 1, 1, tzinfo=UTC),
-            next_refresh=lambda name: datetime(2030, 1, 2, tzinfo=UTC),
-            put=lambda schedule: None,
-            remove=lambda name: None,
-        )
         self._scheduled = ScheduledRuns(
             store=store,
             start_run=None,  # type: ignore[arg-type]  # nothing comes due here
@@ -99,15 +94,15 @@ class FakeService:
         self.archive: Any = SimpleNamespace(
             iter_zip=lambda package_id, version: iter([b"PK", b"zip"]), space=lambda: (5 * 10**9, 10**10)
         )
-        self.metrics = SimpleNamespace(render=lambda: b"coursekeep_runs 1\n")
         self.settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
+        self.observation = Observation(self.settings, "0.0")
         # the cheapest hash there is: tests sign in often
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.accounts = Accounts(store, self.settings.accounts, hasher=hasher)
         self.version = "0.0"
         self.clock: Any = lambda: datetime.now(UTC)
         self.expiry = Expiry(self.settings, {}, store, FakeHolds(store, {}, self.clock), self.clock)
-        self.system = SystemView(self, in_flight=lambda: 2)
+        self.system = SystemView(self)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))
         self.target = FakeTarget("ops", [], [])
@@ -123,8 +118,26 @@ class FakeService:
             PreviewRow(ref="9", course=None, would=ItemStatus.NOT_FOUND),
         ]
 
-    def ready(self) -> tuple[bool, dict[str, str]]:
+    leads = True
+    in_flight = 2
+    me = DaemonState(
+        id="a",
+        host="one.example",
+        pid=17,
+        version="0.0",
+        started_at=datetime(2030, 1, 1, tzinfo=UTC),
+        seen_at=datetime(2030, 1, 1, tzinfo=UTC),
+        leads_since=datetime(2030, 1, 1, tzinfo=UTC),
+    )
+
+    async def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons
+
+    async def daemons(self) -> list[DaemonState]:
+        return [self.me, replace(self.me, id="b", host="two.example", leads_since=None)]
+
+    def next_refresh(self, integration: str) -> datetime:
+        return datetime(2030, 1, 2, tzinfo=UTC)
 
     async def start_run(self, request: RunRequest, *, by: str, idempotency_key: str | None = None, **more: Any) -> Any:
         if self.raises:
@@ -162,15 +175,15 @@ class FakeService:
         return 1
 
     async def create_schedule(self, fields: dict[str, Any], *, by: str) -> Schedule:
-        return await self._scheduled.create(fields, by, self.scheduler)  # type: ignore[arg-type]
+        return await self._scheduled.create(fields, by)
 
     async def update_schedule(
         self, name: str, changes: dict[str, Any], *, by: str, revision: int | None = None
     ) -> Schedule:
-        return await self._scheduled.update(name, changes, self.scheduler, revision=revision)  # type: ignore[arg-type]
+        return await self._scheduled.update(name, changes, revision=revision)
 
     async def delete_schedule(self, name: str, *, by: str) -> None:
-        await self._scheduled.delete(name, self.scheduler)  # type: ignore[arg-type]
+        await self._scheduled.delete(name)
 
     async def preview_schedule(self, name: str, limit: int = 1000) -> Preview:
         return Preview(rows=[], counts={}, truncated=False)
@@ -187,6 +200,9 @@ class FakeService:
     def next_fires(self, schedule: Schedule, count: int = 5) -> list[datetime]:
         after = datetime(2030, 1, 1, tzinfo=UTC)
         return next_slots(schedule.cron, schedule.time_zone, after, count) if schedule.enabled else []
+
+    def next_fire(self, schedule: Schedule) -> datetime | None:
+        return datetime(2030, 1, 1, tzinfo=UTC) if schedule.enabled else None
 
     async def verify_package(self, package_id: str, version: int | None = None) -> Any:
         return SimpleNamespace(valid=True, checked_files=3, checked_bytes=9, problems=[])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fakes.engines import has_workers, store_of
 
 from coursekeep_daemon.store import Store
 
@@ -121,8 +122,14 @@ class DaemonProcess:
     #: address of the store; a file below `home` where empty
     store_url: str = ""
     process: subprocess.Popen[bytes] | None = None
+    #: beside the daemon, where the tests run with workers: it is started, killed and stopped with it
+    worker: subprocess.Popen[bytes] | None = None
     token: str = ""
     url: str = ""
+
+    @property
+    def has_worker(self) -> bool:
+        return has_workers() and not self.store_url
 
     @property
     def settings(self) -> Path:
@@ -143,7 +150,7 @@ class DaemonProcess:
             "daemon": f'host = "127.0.0.1"\nport = 0\ndata_dir = "{self.home}/data"\nlog_format = "json"',
             "store": f'url = "{self.store_address}"',
             "archive": f'url = "file://{self.archive}"\norganization = "Example University"',
-            "engine": "",
+            "engine": 'kind = "procrastinate"' if self.has_worker else "",
             "integrations.main": (
                 f'connector = "canvas"\nbase_url = "{self.campus_url}"\ntoken = {{ env = "CAMPUS_TOKEN" }}'
             ),
@@ -154,7 +161,7 @@ class DaemonProcess:
 
     @property
     def store_address(self) -> str:
-        return self.store_url or f"sqlite:///{self.home}/data/coursekeep.db"
+        return self.store_url or store_of(self.home)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -189,6 +196,14 @@ class DaemonProcess:
                 stderr=log,
             )
         self.url = wait_for("the daemon to be ready", lambda: self._ready(known))
+        if self.has_worker:
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "coursekeep_daemon", "worker", "--settings", str(self.settings)]
+            self.worker = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        wait_for("the worker to be known", lambda: self.get("/workers")["items"])
 
     async def _first_token(self) -> str:
         """Make the database and a token in this process: commands of their own would each take a second or more."""
@@ -244,12 +259,16 @@ class DaemonProcess:
     def kill(self) -> None:
         """End the daemon as a power cut would: SIGKILL, no farewell."""
         assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        for process in (self.process, self.worker):
+            if process is not None:
+                process.kill()
+                process.wait()
 
     def stop(self) -> int:
         """Ask the daemon to end; return its exit code."""
         assert self.process is not None
+        if self.worker is not None:
+            stop_process(self.worker)
         return stop_process(self.process)
 
     @contextmanager

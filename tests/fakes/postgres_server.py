@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from coursekeep_daemon.store import Store
 
-__all__ = ["Databases", "PostgresServer", "binaries"]
+__all__ = ["Databases", "PostgresServer", "binaries", "usable"]
 
 #: nobody: PostgreSQL refuses to run as root, where tests do
 _NOBODY = 65534
@@ -47,6 +47,19 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
+def usable(programs: Path, folder: Path, user: int | None) -> Path:
+    """Return the programs, or a copy of them in a folder where they lie in one that the user may not enter."""
+    try:
+        subprocess.run([programs / "postgres", "--version"], user=user, capture_output=True, check=True)
+    except PermissionError:
+        package, copy = programs.parents[1], folder / "install"
+        # the libraries lie beside the package, where the programs look for them
+        for one in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(one, copy / one.name, ignore=shutil.ignore_patterns("include"))
+        return copy / programs.relative_to(package.parent)
+    return programs
+
+
 class PostgresServer:
     """A server that can be stopped, killed and started again."""
 
@@ -58,25 +71,13 @@ class PostgresServer:
         self._user = _NOBODY if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self.folder, self._user, self._user)
-        self._programs = self._usable(programs or binaries())
+        self._programs = usable(programs or binaries(), self.folder, self._user)
         initdb = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "--no-sync"]
         made = subprocess.run(
             [*initdb, "--encoding=UTF8", "--locale=C.UTF-8"], user=self._user, capture_output=True, check=False
         )
         assert made.returncode == 0, made.stderr.decode()
         self.start()
-
-    def _usable(self, programs: Path) -> Path:
-        """Return the programs, or a copy of them where they lie in a folder that only root may enter."""
-        try:
-            subprocess.run([programs / "postgres", "--version"], user=self._user, capture_output=True, check=True)
-        except PermissionError:
-            package, copy = programs.parents[1], self.folder / "install"
-            # the libraries lie beside the package, where the programs look for them
-            for folder in (package, package.with_name(f"{package.name}.libs")):
-                shutil.copytree(folder, copy / folder.name, ignore=shutil.ignore_patterns("include"))
-            return copy / programs.relative_to(package.parent)
-        return programs
 
     def url(self, database: str, user: str = "postgres") -> str:
         """Return the address of a database as the settings have it."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fakes.engines import ServiceWithWorker, engine_settings, has_workers, store_of
+
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
 from coursekeep_daemon.notifications.courier import Pace
@@ -73,7 +75,8 @@ class Bench:
     def settings(self, **sections: Any) -> Settings:
         base: dict[str, Any] = {
             "daemon": {"data_dir": self.folder / "data", "shutdown_timeout": 10},
-            "store": {"url": f"sqlite:///{self.folder}/data/coursekeep.db"},
+            "store": {"url": store_of(self.folder)},
+            "engine": engine_settings(),
             "archive": {"url": f"file://{self.folder}/archive", "organization": "Example University", "min_free": 1},
             "integrations": {"main": self.integration},
         }
@@ -86,7 +89,8 @@ class Bench:
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
         more = {} if clock is None else {"clock": clock}
         settings = self.settings(**sections)
-        return Service(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
+        kind = ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service
+        return kind(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
 
     @staticmethod
     async def run_ids(service: Service, *ids: str, **more: Any) -> Run:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fakes.service_bench import SHORT, Bench
+from fakes.engines import QUICK
+from fakes.service_bench import SHORT, SHORT_PACE, Bench
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
-from coursekeep_daemon.engine import Rhythm
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.downloads import Limits
+from coursekeep_daemon.service import Service
 from coursekeep_daemon.worker import WorkerProcess
 
 __all__ = ["QUICK", "WorkerBench"]
 
-#: a worker is missed at once
-QUICK = Rhythm(beat=0.1, silence=1.0, look=0.2, gather=0.01)
+LIMITS = Limits(wait=Backoff(first=0.01, longest=0.02))
+RETRY = RetryPolicy(attempts=2, wait=0.01, longest=0.02)
 
 
 class WorkerBench(Bench):
@@ -31,14 +32,21 @@ class WorkerBench(Bench):
         ours: dict[str, Any] = {"store": {"url": self.url}, "engine": {"kind": "procrastinate"}}
         return super().settings(**{name: ours.get(name, {}) | sections.get(name, {}) for name in ours | sections})
 
+    def service(self, **options: Any) -> Service:
+        """Return a service without a worker beside it."""
+        more = {name: options.pop(name) for name in ("registry", "clock") if name in options}
+        return Service(
+            self.settings(**options), patience=SHORT, retry=RETRY, pace=SHORT_PACE, limits=LIMITS, rhythm=QUICK, **more
+        )
+
     def worker(self, name: str = "worker", *, concurrency: int = 2, **sections: Any) -> WorkerProcess:
         return WorkerProcess(
             self.settings(**sections),
             name=name,
             concurrency=concurrency,
             patience=SHORT,
-            limits=Limits(wait=Backoff(first=0.01, longest=0.02)),
-            retry=RetryPolicy(attempts=2, wait=0.01, longest=0.02),
+            limits=LIMITS,
+            retry=RETRY,
             rhythm=QUICK,
             store_patience=Backoff(first=0.05, longest=0.1),
         )

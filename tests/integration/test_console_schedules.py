@@ -84,14 +84,14 @@ def test_a_schedule_goes_from_the_form_to_archived_courses(tmp_path: Path, serve
             preview = await browser.send("/schedules/new", **form, action="preview")
             await browser.send("/schedules/new", **form, action="save")
             again = await browser.send("/schedules/monthly/preview")
-            due = service.scheduler.next_fire("monthly")
+            due = service.next_fire(await service.store.schedule("monthly"))
             await browser.send("/schedules/monthly/run")
             (run,) = (await service.store.runs(schedule="monthly")).items
             run = await Bench.finished(service, run)
             items = (await service.store.items(run.id)).items
             await browser.open("/schedules/monthly")
             await browser.send("/schedules/monthly/disable")
-            off = service.scheduler.next_fire("monthly")
+            off = service.next_fire(await service.store.schedule("monthly"))
 
             assert len(names) > 1
             assert ("Left out" in everything, "Left out" in preview, "Left out" in again) == (False, True, True)

@@ -111,7 +111,7 @@ def test_expired_credentials_halt_the_integration_with_one_alert(bench, server):
             with structlog.testing.capture_logs() as events:
                 run = await bench.run_ids(service, *courses)
                 hold = await eventually(lambda: service.holds.hold(run))
-                await eventually(lambda: service._dispatcher.in_flight == 0)
+                await eventually(lambda: service.in_flight == 0)
             items = await bench.items(service, run)
             checked = await service.check("main")
             still = service.holds.hold(run)
@@ -158,8 +158,8 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
             disk = FullDisk(service)
             run = await bench.run_ids(service, *courses)
             hold = await eventually(lambda: service.holds.hold(run))
-            await eventually(lambda: service._dispatcher.in_flight == 0)
-            ready, reasons = service.ready()
+            await eventually(lambda: service.in_flight == 0)
+            ready, reasons = await service.ready()
             waiting = await bench.items(service, run)
             disk.full = False
             now = await bench.finished(service, run)
@@ -169,7 +169,7 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
             assert {item.status for item in waiting.values()} == {ItemStatus.QUEUED}
             assert {item.attempts for item in waiting.values()} == {0}
             assert now.status is RunStatus.COMPLETED
-            assert service.ready() == (True, {})
+            assert await service.ready() == (True, {})
 
     asyncio.run(main())
 
@@ -182,7 +182,7 @@ class FullDisk:
         self.noticed = False
         self._check = service.archive.check_writable
         self._writer = service.archive.writer
-        service._watch._check_writable = self.check_writable
+        service.leader.watch._check_writable = self.check_writable
         service.archive.writer = self.writer  # type: ignore[method-assign]
 
     def check_writable(self) -> int:
@@ -222,9 +222,9 @@ def test_a_second_daemon_on_the_data_directory_names_the_first(bench):
         async with bench.service() as first:
             with pytest.raises(DataDirLocked, match=r"process \d+ on .* since .*stop it first"):
                 await bench.service().start()
-            assert first.ready() == (True, {})
+            assert await first.ready() == (True, {})
         async with bench.service() as again:
-            assert again.ready() == (True, {})
+            assert await again.ready() == (True, {})
 
     asyncio.run(main())
 
@@ -270,7 +270,7 @@ def test_wrong_settings_stop_the_start_and_leave_nothing_running(bench, integrat
             await bench.service().start()
         bench.integration = right
         async with bench.service() as service:
-            assert service.ready() == (True, {})
+            assert await service.ready() == (True, {})
         assert says in str(caught.value)
         assert "integrations.main" in str(caught.value)
 

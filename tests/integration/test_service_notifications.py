@@ -176,7 +176,7 @@ def test_credentials_are_told_once_and_once_when_they_are_renewed(bench, server,
             run = await bench.run_ids(service, *courses)
             await eventually(lambda: service.holds.hold(run))
             await service.check("main")
-            await eventually(lambda: service._dispatcher.in_flight == 0)
+            await eventually(lambda: service.in_flight == 0)
             await settled(service)
         async with telling(bench, hook) as service:  # the start checks again, in vain
             await settled(service)
@@ -227,7 +227,7 @@ def test_storage_that_comes_and_goes_makes_no_message(bench, hook):
                 await asyncio.sleep(0)
                 service.holds.storage_fine()
                 await asyncio.sleep(0)
-            service._watch._min_free = 2**62
+            service.leader.watch._min_free = 2**62
             await eventually(lambda: hook.posts)
             told = await settled(service)
             hold = service.holds.storage

@@ -84,6 +84,7 @@ class Ready(Answer):
     """The daemon can work."""
 
     ready: Literal[True] = True
+    leads: bool = Field(description="Whether this daemon leads: of several on one database, one does. All are ready.")
 
 
 class Plugin(Answer):

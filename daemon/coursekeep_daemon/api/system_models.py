@@ -9,7 +9,7 @@ from pydantic import Field
 from coursekeep_daemon.api.models import Answer, CredentialsEnd, Time
 from coursekeep_daemon.system import System as SystemRecord
 
-__all__ = ["System", "system_answer"]
+__all__ = ["System", "Worker", "WorkerList", "system_answer"]
 
 
 class StorageState(Answer):
@@ -32,6 +32,27 @@ class DatabaseState(Answer):
     revision: str = Field(description="Revision of the schema.")
 
 
+class Worker(Answer):
+    """A process that takes courses."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    integrations: list[str] = Field(description="What its settings have.")
+    concurrency: int = Field(description="Courses at once.")
+    busy: int = Field(description="Courses that it archives now.")
+    draining: bool = Field(description="Whether it takes no more, and ends when its courses are done.")
+    started_at: Time
+    seen_at: Time = Field(description="Its newest sign of life, by the clock of the database.")
+
+
+class WorkerList(Answer):
+    """The processes that take courses."""
+
+    items: list[Worker]
+
+
 class Workers(Answer):
     """What archives courses."""
 
@@ -39,6 +60,19 @@ class Workers(Answer):
     concurrency: int = Field(description="Courses at once.")
     in_flight: int = Field(description="Courses being archived now.")
     queued: int = Field(description="Courses that wait, of runs that have not ended.")
+    processes: list[Worker] = Field(description="Who archives them; empty where the daemon itself does.")
+
+
+class DaemonSeen(Answer):
+    """One of the daemons on the database."""
+
+    host: str
+    pid: int
+    version: str
+    started_at: Time
+    seen_at: Time = Field(description="Its last sign of life.")
+    leads: bool = Field(description="Whether it hands out courses, starts the runs of schedules and tells operators.")
+    answers: bool = Field(description="Whether it is the one that answers now.")
 
 
 class TermsRefresh(Answer):
@@ -70,6 +104,8 @@ class System(Answer):
     storage: StorageState
     database: DatabaseState
     workers: Workers
+    leads: bool = Field(description="Whether this daemon leads: of several on one database, one does.")
+    daemons: list[DaemonSeen] = Field(description="The daemons on the database, this one among them.")
     terms_refreshes: list[TermsRefresh]
     credentials: list[IntegrationEnd] = Field(description="Where somebody says when the credentials end.")
 

@@ -12,6 +12,7 @@ from coursekeep_daemon.cli.commands import (
     audit,
     conformance,
     daemon,
+    doctor,
     integrations,
     kit,
     notifications,
@@ -37,6 +38,7 @@ def make_app() -> typer.Typer:
     )
     for module in (
         daemon,
+        doctor,
         integrations,
         runs,
         schedules,

@@ -9,7 +9,6 @@ import signal
 import structlog
 
 from coursekeep_daemon.cli.systemd import Notifier
-from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.worker import WorkerProcess
 
 __all__ = ["work"]
@@ -17,12 +16,12 @@ __all__ = ["work"]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def work(settings: Settings, *, concurrency: int | None, name: str | None) -> None:
+def work(worker: WorkerProcess) -> None:
     """Run a worker until SIGTERM or SIGINT. A second signal ends the process at once.
 
     Ending at once is safe, if rude: the leader misses the worker, and gives its courses to others.
     """
-    asyncio.run(_Run(WorkerProcess(settings, concurrency=concurrency, name=name)).run())
+    asyncio.run(_Run(worker).run())
 
 
 class _Run:

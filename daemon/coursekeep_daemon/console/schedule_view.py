@@ -52,7 +52,7 @@ async def schedule_views(service: Service, schedules: Sequence[Schedule], zone: 
         ScheduleView(
             schedule=one,
             words=selection_words(one),
-            next_fire=service.scheduler.next_fire(one.name) if one.enabled else None,
+            next_fire=service.next_fire(one),
             fires=fires_of(service, one, zone),
             last_status=statuses.get(one.last_run_id or 0),
             configured=one.integration in service.settings.integrations,

@@ -16,7 +16,7 @@ from coursekeep_daemon.engine.upkeep import Upkeep
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.runs.waiting import wait_for_event
-from coursekeep_daemon.store import Conflict, ItemResult, LeaseState, Run, Store, StoreError
+from coursekeep_daemon.store import Conflict, ItemResult, LeaseState, Run, Store
 
 __all__ = ["OfferingEngine"]
 
@@ -112,19 +112,11 @@ class OfferingEngine(Engine):
                 log.info("abort_too_late", item=item_id, reason=str(error))
 
     async def _follow(self, wake: Callable[[], None]) -> None:
-        """Look again after each change that anybody commits, but not more often than makes sense."""
-        newest = -1
+        """Look again after each change that anybody commits, and now and then, but not more often than makes sense."""
         with self._store.subscribe() as changed:
             while True:
-                await wait_for_event(changed, 0.2)
+                await wait_for_event(changed, self._rhythm.look)
                 changed.clear()
-                try:
-                    last = await self._store.last_event_id()
-                except StoreError:  # the dispatcher tells of it
-                    await asyncio.sleep(1.0)
-                    continue
-                if last != newest:
-                    newest = last
-                    self._stale.set()
-                    wake()
-                    await asyncio.sleep(self._rhythm.gather)
+                self._stale.set()
+                wake()
+                await asyncio.sleep(self._rhythm.gather)

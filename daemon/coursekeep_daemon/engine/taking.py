@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 
+from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Job, Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.runs.backoff import Backoff
@@ -38,6 +39,7 @@ class Taking:
         workbench: Workbench,
         lmses: Lmses,
         holds: Holds,
+        storage: OwnStorage,
         worker: Worker,
         rhythm: Rhythm,
     ) -> None:
@@ -46,6 +48,7 @@ class Taking:
         self._workbench = workbench
         self._lmses = lmses
         self._holds = holds
+        self._storage = storage
         self._worker = worker
         self._rhythm = rhythm
         self._draining = False
@@ -112,7 +115,12 @@ class Taking:
 
     async def _take_one(self) -> bool:
         """Fetch a job, if there is a slot and nothing holds, and have its course archived; False where none was."""
-        if len(self._courses) >= self._worker.concurrency or self._holds.storage is not None:
+        if len(self._courses) >= self._worker.concurrency:
+            return False
+        if self._holds.storage is not None:
+            self._storage.doubt()
+            return False
+        if not await self._storage.fine():
             return False
         usable = [name for name in self._lmses if not self._holds.troubled(name)]
         job = await self._jobs.fetch(usable)

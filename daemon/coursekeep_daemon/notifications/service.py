@@ -43,7 +43,7 @@ class SentTest:
 
 
 class Notifications:
-    """Tells operators, and shows what was told."""
+    """Tells operators, and shows what was told. Every daemon shows and tests; the one that leads starts it."""
 
     def __init__(
         self,
@@ -76,8 +76,9 @@ class Notifications:
     async def stop(self) -> None:
         """Break off; the next start goes on. Harmless where nothing was started."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait({task})
         await self._courier.stop()
 
     async def list(

@@ -33,6 +33,12 @@ class StorageNews:
     async def watch(self) -> None:
         """Watch for ever."""
         self._holds.listen(self._changed.set)
+        try:
+            await self._compare_for_ever()
+        finally:
+            self._holds.unlisten(self._changed.set)
+
+    async def _compare_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         differs_since: float | None = None
         while True:

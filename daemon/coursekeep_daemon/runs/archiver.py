@@ -51,6 +51,7 @@ from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
 from coursekeep_daemon.runs.versions import made_by, version_of
 from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.store import Item, ItemResult, Run
+from coursekeep_daemon.tracing import Tracing
 
 __all__ = ["Archiver", "Find", "LeaseLost", "Permit", "Rules"]
 
@@ -82,8 +83,17 @@ class Rules:
 class Archiver:
     """Archives courses. One object serves all integrations."""
 
-    def __init__(self, archive: Archive, watch: Watch, rules: Rules, clock: Clock, find: Find) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        watch: Watch,
+        rules: Rules,
+        clock: Clock,
+        find: Find,
+        tracing: Tracing | None = None,
+    ) -> None:
         """Take what is needed; `find` looks up a course that an item knows only by what was asked for."""
+        self._tracing = tracing or Tracing()
         self._archive = archive
         self._find = find
         self._watch = watch
@@ -156,28 +166,33 @@ class Archiver:
         return None
 
     async def _attempt(self, item: Item, run: Run, lms: Lms, permit: Permit | None) -> ItemResult:
-        course = await lms.connector.course(item.course_id or "")
+        with self._tracing.step("lookup"):
+            course = await lms.connector.course(item.course_id or "")
         if course is None:
             raise NotFound("the course does not exist any longer: it was deleted after it was selected")
         context = self._context(item, run, lms)
         redactions = (*ALWAYS, *lms.connector.redactions)
-        async with Staging(lambda: self._archive.writer(course, context, redactions)) as staging:
-            await self._export(course, lms, staging, give_up=item.attempts >= self._rules.max_attempts)
-            if permit is not None and not await permit():
-                raise LeaseLost
-            done = await staging.commit()
+        with self._tracing.step("packaging"):
+            async with Staging(lambda: self._archive.writer(course, context, redactions)) as staging:
+                await self._export(course, lms, staging, give_up=item.attempts >= self._rules.max_attempts)
+                if permit is not None and not await permit():
+                    raise LeaseLost
+                with self._tracing.step("commit"):
+                    done = await staging.commit()
         return await self._after_commit(item, lms, done)
 
     async def _export(self, course: Course, lms: Lms, staging: Staging, *, give_up: bool) -> None:
         """Write every part of the course. A failing download ends the export at once, and the other way round."""
-        downloads = Downloads(lms.connector, staging, self._rules.limits, give_up=give_up)
+        downloads = Downloads(lms.connector, staging, self._rules.limits, give_up=give_up, tracing=self._tracing)
         try:
-            async with asyncio.TaskGroup() as tasks, aclosing(_generator(lms, course)) as parts:
-                async for part in parts:
-                    if isinstance(part, (RemoteFile, NativeExport)):
-                        await downloads.fetch(part, tasks)
-                    else:
-                        await staging.add(part)
+            async with asyncio.TaskGroup() as tasks:
+                with self._tracing.step("listing"):
+                    async with aclosing(_generator(lms, course)) as parts:
+                        async for part in parts:
+                            if isinstance(part, (RemoteFile, NativeExport)):
+                                await downloads.fetch(part, tasks)
+                            else:
+                                await staging.add(part)
         except BaseExceptionGroup as group:
             raise _first(group) from None
         if downloads.gave_up:

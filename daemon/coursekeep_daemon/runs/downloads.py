@@ -27,6 +27,7 @@ from coursekeep import (
 from coursekeep_daemon.package import FileRefused, FileSink
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.staging import Staging
+from coursekeep_daemon.tracing import Tracing
 
 __all__ = ["Downloads", "Limits"]
 
@@ -70,7 +71,16 @@ class Downloads:
     course is repeated later; True makes it a gap, because the course has been repeated often enough.
     """
 
-    def __init__(self, connector: Connector[Any], staging: Staging, limits: Limits, *, give_up: bool) -> None:
+    def __init__(
+        self,
+        connector: Connector[Any],
+        staging: Staging,
+        limits: Limits,
+        *,
+        give_up: bool,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._tracing = tracing or Tracing()
         self._connector = connector
         self._staging = staging
         self._limits = limits
@@ -89,7 +99,8 @@ class Downloads:
         try:
             if isinstance(file, RemoteFile) and file.withheld is not None:
                 raise _Missing(file.withheld, "the LMS lists the file, but gives no address for it")
-            await self._download(file)
+            with self._tracing.step("file"):
+                await self._download(file)
         except _Missing as missing:
             log.info("file_missing", file=_name(file), reason=missing.reason, detail=missing.detail)
             await self._staging.call(self._staging.writer.missing, file, missing.reason, missing.detail)

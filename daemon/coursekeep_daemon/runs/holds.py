@@ -1,22 +1,22 @@
 """What holds work back: pauses, credentials, storage, an LMS that is down. One place knows, all else asks it.
 
-Pauses and halted integrations live in the store, and are read again every few seconds and after each change; the
-troubles of storage and LMS live here only, since the next start finds them out anew.
+All of it lives in the store, so that every process knows it, and is read again every few seconds and after each change.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import structlog
 
-from coursekeep_daemon.runs.lms import Lmses
+from coursekeep_daemon.runs.lms import Lms, Lmses
 from coursekeep_daemon.runs.states import FINAL_RUN
-from coursekeep_daemon.store import PauseLevel, Run, Store
+from coursekeep_daemon.runs.troubles import Troubles
+from coursekeep_daemon.store import PauseLevel, Run, Store, Trouble, TroubleKind
 
 __all__ = ["Clock", "Hold", "HoldLevel", "Holds"]
 
@@ -61,14 +61,21 @@ class Holds:
         self._pauses: dict[tuple[str, str], Hold] = {}
         self._halts: dict[str, Hold] = {}
         self._unusable: dict[str, Hold] = {}
-        self._lms: dict[str, Hold] = {}
-        self._storage: Hold | None = None
+        self._troubles = Troubles(store, clock)
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called whenever something may have been released."""
         self._listeners.append(listener)
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """Call a function no more."""
+        self._listeners = [each for each in self._listeners if each != listener]
+
+    async def stop(self) -> None:
+        """Write nothing more to the store."""
+        await self._troubles.stop()
 
     def hold(self, run: Run) -> Hold | None:
         """Return what holds a run: the widest pause first, then what is in its way. None where nothing does."""
@@ -80,8 +87,8 @@ class Holds:
             (pauses[0] if pauses else None)
             or self.missing(name)
             or self._halts.get(name)
-            or self._storage
-            or self._lms.get(name)
+            or self.storage
+            or _hold(self._troubles.of(TroubleKind.LMS, name))
             or self._worker_missing(name)
         )
 
@@ -102,7 +109,7 @@ class Holds:
     def overall(self) -> list[Hold]:
         """Return what holds every run, whatever its integration."""
         paused = self._pauses.get((PauseLevel.ALL, ""))
-        return [each for each in (paused, self._storage) if each is not None]
+        return [each for each in (paused, self.storage) if each is not None]
 
     def troubled(self, name: str) -> bool:
         """Tell whether an integration is held by trouble of its own: missing, halted, or its LMS is down."""
@@ -110,7 +117,7 @@ class Holds:
 
     def trouble(self, name: str) -> Hold | None:
         """Return the trouble of an integration's own: it is missing, halted, or its LMS is down."""
-        return self.missing(name) or self._halts.get(name) or self._lms.get(name)
+        return self.missing(name) or self._halts.get(name) or _hold(self._troubles.of(TroubleKind.LMS, name))
 
     def missing(self, name: str) -> Hold | None:
         """Return why an integration cannot be worked with in this process; None where it can."""
@@ -144,7 +151,7 @@ class Holds:
         }
         if self._needs_workers:
             await self._look_for_workers()
-        if before != (set(self._pauses), set(self._halts)):
+        if await self._troubles.refresh() or before != (set(self._pauses), set(self._halts)):
             self._changed()
 
     async def _look_for_workers(self) -> None:
@@ -175,35 +182,39 @@ class Holds:
     @property
     def storage(self) -> Hold | None:
         """Return the trouble with the archive's storage."""
-        return self._storage
+        return _hold(self._troubles.of(TroubleKind.STORAGE))
 
     def storage_trouble(self, reason: str) -> None:
         """Hold everything until the archive can be written. Logged once; the last reason is shown."""
-        if self._storage is None:
+        if self._troubles.note(TroubleKind.STORAGE, "", reason):
             log.error("storage_held", reason=reason)
-            self._storage = Hold(level=HoldLevel.STORAGE, since=self._clock(), reason=reason)
             self._changed()
-        self._storage = replace(self._storage, reason=reason)
 
     def storage_fine(self) -> None:
         """Let everything go on: there is room again."""
-        if self._storage is not None:
-            log.info("storage_released", held_since=self._storage.since.isoformat())
-            self._storage = None
+        if (over := self._troubles.over(TroubleKind.STORAGE)) is not None:
+            log.info("storage_released", held_since=over.since.isoformat())
             self._changed()
 
-    def lms_trouble(self, name: str, reason: str) -> bool:
-        """Hold an integration whose LMS does not answer. True only the first time."""
-        first = name not in self._lms
-        since = self._clock() if first else self._lms[name].since
-        self._lms[name] = Hold(level=HoldLevel.LMS, since=since, reason=reason)
-        return first
+    def down(self) -> list[Lms]:
+        """Return the LMSs that do not answer, of those that this process can ask."""
+        return [self._lmses[name] for name in self._troubles.targets(TroubleKind.LMS) if name in self._lmses]
+
+    def lms_trouble(self, name: str, reason: str) -> None:
+        """Hold an integration whose LMS does not answer."""
+        self._troubles.note(TroubleKind.LMS, name, reason)
 
     def lms_fine(self, name: str) -> None:
         """Let an integration go on: its LMS answers."""
-        if self._lms.pop(name, None) is not None:
+        if self._troubles.over(TroubleKind.LMS, name) is not None:
             self._changed()
 
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _hold(trouble: Trouble | None) -> Hold | None:
+    if trouble is None:
+        return None
+    return Hold(level=HoldLevel(trouble.kind.value), since=trouble.since, reason=trouble.reason)

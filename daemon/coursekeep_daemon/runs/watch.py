@@ -1,4 +1,7 @@
-"""Watching what trouble holds: asks storage and LMSs again and again, and releases them as soon as they are well."""
+"""Watching what trouble holds: asks storage and LMSs again and again, and releases them as soon as they are well.
+
+Any process may report trouble here; only one asks: the daemon that leads, which starts its watch.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class Patience:
 
 
 class Watch:
-    """Looks at storage all the time, and at an LMS from when it first failed to answer until it answers."""
+    """Looks at storage all the time, and at an LMS from when it first failed to answer until it answers.
+
+    One that is not started only reports.
+    """
 
     def __init__(self, holds: Holds, check_writable: Callable[[], int], min_free: int, patience: Patience) -> None:
         self._holds = holds
@@ -45,14 +51,25 @@ class Watch:
         self._min_free = min_free
         self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
+        #: integrations whose LMS is being asked
+        self._asking: set[str] = set()
+        self._watching = False
         self._look = asyncio.Event()
+        #: looks at storage more often, as long as it is in trouble
+        self._short_turns = False
 
     async def start(self) -> None:
-        """Look at storage once, then go on in the background."""
+        """Look at storage once, then go on in the background; with what others have reported, now and later."""
+        self._watching = True
         await self._look_at_storage()
         self._spawn(self._watch_storage(), "storage")
+        self._holds.listen(self._look_at_reports)
+        self._look_at_reports()
 
     async def stop(self) -> None:
+        """Ask no more. Harmless where nothing was started."""
+        self._watching = False
+        self._holds.unlisten(self._look_at_reports)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -65,12 +82,23 @@ class Watch:
 
     def lms_down(self, lms: Lms, error: RetryLater) -> None:
         """Hold an integration at once, and release it when the LMS answers: one sick course releases it soon."""
-        if self._holds.lms_trouble(lms.name, error.message):
-            self._spawn(self._watch_lms(lms, error), lms.name)
+        self._holds.lms_trouble(lms.name, error.message)
+        self._look_at_reports()
 
     async def credentials_needed(self, lms: Lms, error: CredentialsNeeded) -> None:
         """Halt an integration until an operator has renewed its credentials."""
         await self._holds.credentials_needed(lms.name, str(error))
+
+    def _look_at_reports(self) -> None:
+        """Begin to ask each LMS that is reported to be down, and storage in shorter turns where that is."""
+        if not self._watching:
+            return
+        if self._holds.storage is not None and not self._short_turns:
+            self._look.set()
+        for lms in self._holds.down():
+            if lms.name not in self._asking:
+                self._asking.add(lms.name)
+                self._spawn(self._watch_lms(lms), lms.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"watch {name}")
@@ -79,7 +107,8 @@ class Watch:
 
     async def _watch_storage(self) -> None:
         while True:
-            seconds = self._patience.full_storage if self._holds.storage else self._patience.storage
+            self._short_turns = self._holds.storage is not None
+            seconds = self._patience.full_storage if self._short_turns else self._patience.storage
             self._look.clear()
             if not await wait_for_event(self._look, seconds):
                 await self._look_at_storage()
@@ -97,14 +126,17 @@ class Watch:
                 f"{free:,} bytes are free in the archive, and archive.min_free asks for {self._min_free:,}: make room"
             )
 
-    async def _watch_lms(self, lms: Lms, error: RetryLater) -> None:
+    async def _watch_lms(self, lms: Lms) -> None:
         attempt = 0
-        while (trouble := await self._ask(lms)) is not None:
-            attempt += 1
-            if attempt == 1:
-                log.warning("lms_down", integration=lms.name, reason=error.message)
-            self._holds.lms_trouble(lms.name, trouble.message)
-            await asyncio.sleep(self._patience.lms.seconds(attempt, trouble.after))
+        try:
+            while (trouble := await self._ask(lms)) is not None:
+                attempt += 1
+                if attempt == 1:
+                    log.warning("lms_down", integration=lms.name, reason=trouble.message)
+                self._holds.lms_trouble(lms.name, trouble.message)
+                await asyncio.sleep(self._patience.lms.seconds(attempt, trouble.after))
+        finally:
+            self._asking.discard(lms.name)
         if attempt:
             log.info("lms_back", integration=lms.name)
         self._holds.lms_fine(lms.name)

@@ -21,6 +21,7 @@ from coursekeep_daemon.runs.hooks import Hooks
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus
 from coursekeep_daemon.store import Conflict, Item, ItemResult, Run, Store, StoreError
+from coursekeep_daemon.tracing import Tracing, note_result
 
 __all__ = ["Workbench"]
 
@@ -38,12 +39,14 @@ class Workbench:
         hooks: Hooks,
         finished: Callable[[Item, ItemResult], None] = lambda item, result: None,
         store_patience: Backoff | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Take what is needed; `finished` is called with each item that an attempt has ended."""
         self._store = store
         self._archiver = archiver
         self._hooks = hooks
         self._finished = finished
+        self._tracing = tracing or Tracing()
         self._store_patience = store_patience or Backoff(first=1.0, longest=30.0)
 
     async def do(self, item: Item, run: Run, lms: Lms, *, fence: int | None = None) -> None:
@@ -51,7 +54,8 @@ class Workbench:
 
         `fence` is that of the lease under which a worker has the item. Raises nothing but cancellation.
         """
-        with bound(run=run.id, item=item.id, integration=item.integration):
+        about = bound(run=run.id, item=item.id, integration=item.integration)
+        with about, self._tracing.course(item) as span:
             try:
                 result, stopped = await self._archive(item, run, lms, fence)
             except asyncio.CancelledError:
@@ -61,7 +65,10 @@ class Workbench:
                 log.warning("course_dropped", reason="it was given to another worker, or taken back")
                 return
             result = replace(result, fence=fence)
-            await self._settle(result, await self._write_down(result), stopped)
+            note_result(span, result)
+            with self._tracing.step("store"):
+                done = await self._write_down(result)
+            await self._settle(result, done, stopped)
 
     async def finish_run(self, run_id: int) -> bool:
         """Complete a run that has nothing left to do, and tell everyone; False where it has, or is complete already."""

@@ -6,6 +6,9 @@ The way of a change: `store.py` (put together from one module per topic) -> `wri
 """
 
 from coursekeep_daemon.store.attempts import Attempt, AttemptLimit
+from coursekeep_daemon.store.backup import backup_store
+from coursekeep_daemon.store.budgets import BudgetBook
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.errors import (
     BadCursor,
     Conflict,
@@ -42,8 +45,12 @@ from coursekeep_daemon.store.records import (
     User,
     Worker,
 )
+from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
+from coursekeep_daemon.store.watching import StoreObserver
+from coursekeep_daemon.store.work_state import WorkState
 
 __all__ = [
     "ApiToken",
@@ -51,10 +58,13 @@ __all__ = [
     "AttemptLimit",
     "AuditEvent",
     "BadCursor",
+    "BudgetBook",
     "CatalogueCourse",
     "Conflict",
+    "DaemonState",
     "DayCount",
     "Event",
+    "Granted",
     "Integration",
     "Item",
     "ItemPlan",
@@ -73,14 +83,22 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Session",
+    "Sharing",
     "Slice",
     "Store",
     "StoreError",
     "StoreLocked",
+    "StoreObserver",
     "StoreUnavailable",
     "StoredTerm",
+    "Terms",
+    "Told",
+    "Trouble",
+    "TroubleKind",
     "User",
     "UserChange",
+    "WorkState",
     "Worker",
+    "backup_store",
     "move_store",
 ]

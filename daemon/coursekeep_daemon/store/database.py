@@ -9,16 +9,20 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from coursekeep_daemon.store.errors import StoreError
+from coursekeep_daemon.store.leading import Candidate
 from coursekeep_daemon.store.listening import Listening
+from coursekeep_daemon.store.records_daemons import DaemonState
 from coursekeep_daemon.store.types import UtcDateTime
 
-__all__ = ["READERS", "Database", "Insert"]
+__all__ = ["READERS", "Database", "Insert", "Sharing"]
 
 #: reads at once; each has a connection and a thread
 READERS = 4
@@ -30,11 +34,21 @@ Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 T = TypeVar("T")
 
 
+class Sharing(Enum):
+    """With whom a process shares the database that it writes to. Commands run beside everybody."""
+
+    COMMAND = auto()
+    ALONE = auto()  # a daemon that is the only one
+    MANY = auto()  # one of many daemons and workers
+
+
 class Database(ABC):
     """One database: an engine for the writer's connection and one for readers. Opens nothing until it is used."""
 
     #: what people call it: a path, or an address without credentials
     name: str
+    #: whether several daemons may work on it
+    takes_many = False
     writer: Engine
     reader: Engine
 
@@ -73,7 +87,7 @@ class Database(ABC):
         """Return the name and the version of the software."""
 
     def claim(self) -> None:  # noqa: B027  # where a folder is locked instead, there is nothing to do
-        """Make sure that no other daemon works on the database. Raises `StoreLocked`."""
+        """Make sure that no daemon works on the database with which it is not shared. Raises `StoreLocked`."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in their order, leaving out those that conflict with others."""
@@ -87,6 +101,10 @@ class Database(ABC):
     def listening(self, wake: Callable[[], None]) -> Listening | None:
         """Return what calls `wake` after each commit of another process that wrote events; None where none can be."""
         return None
+
+    def candidate(self, me: DaemonState) -> Candidate:
+        """Return what a daemon stands for leader with. Raises `StoreError` where there can be no second daemon."""
+        raise StoreError(f"{self.name} cannot be shared by several daemons: that needs PostgreSQL.")
 
     def begins_again(self, error: DBAPIError) -> bool:
         """Tell whether a connection was found dead when it was first used, so that a new one may do."""

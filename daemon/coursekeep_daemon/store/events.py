@@ -31,6 +31,14 @@ class Events(Room):
         query = select(*_EVENT.columns).where(event.c.id > known).order_by(event.c.id).limit(limit)
         return await self._reader(lambda connection: _EVENT.all(connection, query))
 
+    async def kinds_after(self, event_id: int) -> tuple[int, set[str]]:
+        """Return the id of the newest event, and the kinds of those after one; those of items are left out."""
+        newest = select(func.coalesce(func.max(event.c.id), 0))
+        kinds = select(event.c.kind).where(event.c.id > event_id, event.c.kind != "item").distinct()
+        return await self._reader(
+            lambda connection: (connection.execute(newest).scalar_one(), set(connection.execute(kinds).scalars()))
+        )
+
     async def last_event_id(self) -> int:
         """Return the id of the newest event; 0 where there is none."""
         return await self._event_id(select(func.max(event.c.id)))

@@ -36,7 +36,6 @@ LEASE = Shape(Lease, lease)
 #: Raises `StoreError`; then nothing is offered.
 Defer = Callable[[Any, Sequence[Lease]], None]
 
-_UNLEASED = DUE.where(~select(lease.c.id).where(lease.c.item_id == item.c.id).exists())
 _OFFER = insert(lease).returning(*LEASE.columns)
 _OFFERED = (
     select(*ITEM.columns)
@@ -97,7 +96,7 @@ class Leases(Room):
     async def leased(self) -> Mapping[str, int]:
         """Return how many items are offered or begun, by integration."""
         query = select(lease.c.integration, func.count()).group_by(lease.c.integration)
-        return await self._reader(lambda connection: dict(connection.execute(query).tuples().all()))
+        return await self._reader(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def withdraw_offers(self, fences: Collection[int]) -> int:
         """Take back those of the offers that nobody has begun, and return how many: their items may be offered anew."""
@@ -108,7 +107,7 @@ class Leases(Room):
 def _offer(tx: Transaction, run_id: int, limit: int, now: datetime, defer: Defer) -> list[Lease]:
     if not is_id(run_id) or withheld_runs(tx, [run_id]):
         return []
-    due = ITEM.all(tx.connection, _UNLEASED.params(of_run=run_id, now=now, most=min(limit, 2**31)))
+    due = ITEM.all(tx.connection, DUE.params(of_run=run_id, now=now, most=min(limit, 2**31)))
     if not due:
         return []
     rows = [

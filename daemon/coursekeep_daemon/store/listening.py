@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.standing import Standing
 
 __all__ = ["CHANNEL", "Listening"]
@@ -61,9 +62,9 @@ class Listening:
                     pause, lost = _FIRST_PAUSE, False
                     self._wake()  # something may have been told before
                     await self._hear(connection)
-            except Exception as error:  # noqa: BLE001  # of the driver, or of the network below it: tried again
+            except StoreError as error:
                 if not lost:
-                    log.warning("store_does_not_listen", reason=" ".join(str(error).split()) or type(error).__name__)
+                    log.warning("store_does_not_listen", reason=str(error))
                 lost = True
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -273,6 +273,7 @@ class ScheduleRow(Base, table=True):
     last_run_id: int | None = Field(default=None, sa_type=BIG_ID)
     last_error: str | None = Field(default=None, sa_type=CleanText)
     revision: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    times_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class PauseRow(Base, table=True):

@@ -25,7 +25,7 @@ class WorkerRow(Base, table=True):
     host: str = Field(sa_type=CleanString(200))
     pid: int
     concurrency: int
-    version: str = Field(sa_type=CleanString(64))
+    version: str = Field(sa_type=CleanString(200))
     #: names of the integrations that its settings have
     integrations: list[Any] = Field(sa_type=JSON)
     started_at: datetime = Field(sa_type=UtcDateTime)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coursekeep import SettingsError
 from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.copying import copy_rows
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.database import Database, Sharing
 from coursekeep_daemon.store.errors import Conflict, StoreError
 from coursekeep_daemon.store.models import METADATA
 from coursekeep_daemon.store.opening import open_database, translate
@@ -70,7 +70,7 @@ def move_store(source: str, target: str, *, password: str | None = None, lock_ti
     for a target with data, `StoreError` where something fails or what was written does not read the same.
     """
     old = open_database(source, lock_timeout=lock_timeout)
-    new = open_database(target, password=password, lock_timeout=lock_timeout, exclusive=True)
+    new = open_database(target, password=password, lock_timeout=lock_timeout, sharing=Sharing.ALONE)
     try:
         if not isinstance(old, SqliteDatabase) or not isinstance(new, PostgresDatabase):
             raise SettingsError("A store is moved from sqlite:///path to postgresql://user@host/database only.")

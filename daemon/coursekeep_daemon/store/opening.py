@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, Statement
 
 from coursekeep import SettingsError
 from coursekeep_daemon.store import postgresql, sqlite
-from coursekeep_daemon.store.database import Database
+from coursekeep_daemon.store.database import Database, Sharing
 from coursekeep_daemon.store.errors import StoreError
 
 __all__ = ["open_database", "translate"]
@@ -20,11 +20,11 @@ _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 def open_database(
-    url: str, *, password: str | None = None, lock_timeout: float = 5.0, exclusive: bool = False
+    url: str, *, password: str | None = None, lock_timeout: float = 5.0, sharing: Sharing = Sharing.COMMAND
 ) -> Database:
     """Take the address of a database; open nothing yet. Raises `SettingsError` for one that cannot be used.
 
-    `exclusive` is for the daemon: see `PostgresDatabase`.
+    `sharing` is for daemons and workers: see `PostgresDatabase`.
     """
     try:
         parsed = make_url(url)
@@ -36,7 +36,7 @@ def open_database(
     if parsed.drivername == "sqlite":
         return sqlite.SqliteDatabase(parsed, lock_timeout=lock_timeout)
     if parsed.drivername in _POSTGRESQL:
-        return postgresql.PostgresDatabase(parsed, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
+        return postgresql.PostgresDatabase(parsed, password=password, lock_timeout=lock_timeout, sharing=sharing)
     raise SettingsError(
         f"`url` in [store]: {parsed.drivername!r} is not supported; use sqlite:///path or "
         "postgresql://user@host/database."

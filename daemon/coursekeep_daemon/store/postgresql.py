@@ -22,10 +22,12 @@ from sqlalchemy.pool import QueuePool
 
 from coursekeep import SettingsError
 from coursekeep_daemon.store.copying import copy_rows
-from coursekeep_daemon.store.database import READERS, Database
+from coursekeep_daemon.store.database import READERS, Database, Sharing
 from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError, StoreLocked
+from coursekeep_daemon.store.leading import Candidate
 from coursekeep_daemon.store.listening import CHANNEL, Listening
 from coursekeep_daemon.store.postgresql_errors import meaning
+from coursekeep_daemon.store.records_daemons import DaemonState
 from coursekeep_daemon.store.standing import Standing
 from coursekeep_daemon.store.types import UtcDateTime
 
@@ -39,6 +41,7 @@ OLDEST: Final = 16
 # advisory locks are numbers that all users of one database agree on: it has to be Coursekeep's own
 _WRITING: Final = 0x636F757273650001
 _DAEMON: Final = 0x636F757273650002
+_LEADING: Final = 0x636F757273650003
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -50,6 +53,15 @@ _WORTH_COPYING: Final = 100
 _FINDING_OUT: Final = 300.0
 #: the same where the store stops meanwhile
 _FINDING_OUT_AT_STOP: Final = 5.0
+
+#: the same for a connection that must be known to be lost within two seconds
+_SHORT: Final = {
+    "connect_timeout": 2,
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 2000,
+}
 
 _MARKS: Final = """
 CREATE TABLE IF NOT EXISTS store_writer (
@@ -63,6 +75,15 @@ INSERT INTO store_writer (writer, mark, at) SELECT %(writer)s, %(mark)s, now() F
 ON CONFLICT (writer) DO UPDATE SET mark = excluded.mark, at = excluded.at
 """
 _PRUNE: Final = "DELETE FROM store_writer WHERE at < now() - INTERVAL '1 day'"
+
+#: why the daemon's lock is not to be had, and what to do
+_TAKEN: Final = {
+    Sharing.ALONE: "Another daemon works on {}: stop it first, or give this one a database of its own. To have several "
+    'daemons work on it, set kind = "procrastinate" in [engine] of all.',
+    Sharing.MANY: 'A daemon with kind = "local" in [engine] works on {}, and shares it with nobody: stop it first, or '
+    'set kind = "procrastinate" there too.',
+}
+_NOTICED: Final = "After a cut of the network the server notices within a minute that the old connection is gone."
 
 #: what a session must not take from the server's configuration
 _SESSION: Final = """
@@ -80,18 +101,20 @@ SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD',
 class PostgresDatabase(Database):
     """A database on a PostgreSQL server.
 
-    With `exclusive`, as the daemon opens it, every connection that writes also holds the daemon's lock: a second daemon
-    is refused, and one whose connection was cut cannot write any more once another has taken over. Raises
-    `SettingsError` for an address that cannot be used.
+    With `Sharing.ALONE` every connection that writes also holds the daemon's lock: a second daemon is refused, and one
+    whose connection was cut cannot write any more once another has taken over. With `Sharing.MANY` it is shared among
+    those that open it so. Raises `SettingsError` for an address that cannot be used.
     """
 
-    def __init__(self, url: URL, *, password: str | None, lock_timeout: float, exclusive: bool) -> None:
+    takes_many = True
+
+    def __init__(self, url: URL, *, password: str | None, lock_timeout: float, sharing: Sharing) -> None:
         super().__init__()
         self._url = _checked(url).set(drivername="postgresql+psycopg", password=password)
         where = f"{url.host or url.query.get('host') or 'localhost'}{f':{url.port}' if url.port else ''}"
         self.name = f"postgresql://{where}/{url.database}"
         self._lock_timeout = f"{max(round(lock_timeout * 1000), 1)}ms"
-        self._exclusive = exclusive
+        self._sharing = sharing
         self._writer_id = uuid.uuid4().hex
         self._marks = itertools.count(1)
         # a statement sees what was committed before it, not before its transaction: so what waited for the lock judges
@@ -101,6 +124,22 @@ class PostgresDatabase(Database):
         event.listen(self.writer, "commit", _refuse_broken)
         self.reader = self._engine(connections=READERS, read_only="on", isolation="REPEATABLE READ")
         self._pulse = self._engine(connections=1, read_only="off", isolation="AUTOCOMMIT")
+
+    def aside(self, options: Mapping[str, str]) -> Engine:
+        """Make an engine of one connection that writes without the writers' lock: for what they do not touch.
+
+        `options` are set for its sessions.
+        """
+        engine = self._engine(connections=1, read_only="off", isolation="READ COMMITTED")
+
+        def prepare(connection: Any, record: object) -> None:
+            connection.autocommit = True
+            for option in options.items():
+                connection.execute("SELECT set_config(%s, %s, false)", option)
+            connection.autocommit = False
+
+        event.listen(engine, "connect", prepare)
+        return engine
 
     def insert(self, table: Table) -> postgresql.Insert:
         """Begin an INSERT that may say what to do on conflict."""
@@ -138,8 +177,8 @@ class PostgresDatabase(Database):
         return "postgresql", str(self._ask("SHOW server_version"))
 
     def claim(self) -> None:
-        """Take the daemon's lock, where the database was opened as the daemon does. Raises `StoreLocked`."""
-        if not self._exclusive:
+        """Take the daemon's lock, where the database was opened as daemons do. Raises `StoreLocked`."""
+        if self._sharing is Sharing.COMMAND:
             return
         try:
             self.writer.connect().close()
@@ -172,10 +211,14 @@ class PostgresDatabase(Database):
         """Return what calls `wake` after each commit of another process that wrote events."""
         return Listening(lambda: self._standing("coursekeep listening"), wake, own=self._writer_id)
 
+    def candidate(self, me: DaemonState) -> Candidate:
+        """Return what a daemon stands for leader with."""
+        return Candidate(lambda: self._standing("coursekeep leading", **_SHORT), _LEADING, me)
+
     async def _standing(self, application: str, **options: Any) -> Standing:
         driver: Any = self.reader.dialect.loaded_dbapi
         arguments = {**self.driver_arguments(), "application_name": application, **options}
-        return Standing(await driver.AsyncConnection.connect(autocommit=True, **arguments))
+        return await Standing.open(driver, arguments)
 
     def moment(self) -> ColumnElement[datetime]:
         """Return the expression of the present by the server's clock."""
@@ -271,7 +314,7 @@ class PostgresDatabase(Database):
                 self._check_server(connection)
                 connection.autocommit = True  # what is set in a transaction ends with it
                 connection.execute(_SESSION, (self._lock_timeout, read_only))
-                if self._exclusive and read_only == "off":
+                if self._sharing is not Sharing.COMMAND and read_only == "off":
                     self._take_daemon_lock(connection)
                 connection.autocommit = False
             except BaseException:
@@ -296,14 +339,12 @@ class PostgresDatabase(Database):
 
     def _take_daemon_lock(self, connection: Any) -> None:
         try:  # waits a little: the server needs a moment to notice that a killed daemon is gone
-            connection.execute("SELECT pg_advisory_lock(%s)", (_DAEMON,))
+            which = "pg_advisory_lock" if self._sharing is Sharing.ALONE else "pg_advisory_lock_shared"
+            connection.execute(f"SELECT {which}(%s)", (_DAEMON,))
         except Exception as error:
             if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
-            raise StoreLocked(
-                f"Another daemon works on {self.name}: stop it first, or give this one a database of its own. After a "
-                "cut of the network the server notices within a minute that the old connection is gone."
-            ) from error
+            raise StoreLocked(f"{_TAKEN[self._sharing].format(self.name)} {_NOTICED}") from error
 
     def _begin(self, connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":

@@ -21,7 +21,7 @@ _FORBIDDEN: Final = frozenset({"42501", "28000", "28P01"})
 
 #: what a server says while it refuses a connection, for which drivers are given no code; English where it is set so
 _REFUSALS: Final = (
-    ("too many", "Raise `max_connections` of the server, or stop what else uses it: a daemon takes five."),
+    ("too many", "Raise `max_connections` of the server, or stop what else uses it: a daemon takes up to eight."),
     ("remaining connection slots", "Raise `max_connections` of the server, or stop what else uses it."),
     (
         "does not exist",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from coursekeep_daemon.store.database import READERS, Database
 from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.opening import translate
+from coursekeep_daemon.store.watching import StoreObserver
 
 __all__ = ["GroupRead", "Reader"]
 
@@ -28,8 +30,9 @@ _Waiting = list[tuple[Any, "asyncio.Future[Any]"]]
 class Reader:
     """Runs functions that only read, each on one consistent snapshot of the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, observer: StoreObserver | None = None) -> None:
         self._database = database
+        self._observer = observer or StoreObserver()
         self._threads: ThreadPoolExecutor | None = None
         #: by kind of group read: who waits for the next one; there is an entry as long as one is going on
         self._waiting: dict[GroupRead[Any, Any], _Waiting] = {}
@@ -93,6 +96,7 @@ class Reader:
                     future.set_exception(error)
 
     def _run(self, read: Callable[[Connection], T]) -> T:
+        began = time.perf_counter()
         try:
             try:
                 return self._once(read)
@@ -102,6 +106,8 @@ class Reader:
                 return self._once(read)  # it changes nothing, so nothing is done twice
         except SQLAlchemyError as error:
             raise translate(error) from error
+        finally:
+            self._observer.read(time.perf_counter() - began)
 
     def _once(self, read: Callable[[Connection], T]) -> T:
         with self._database.reader.connect() as connection:

@@ -325,6 +325,8 @@ class Schedule:
     last_error: str | None = None
     #: raised by each change of the rule
     revision: int = 1
+    #: since when its times are what they are: none before counts as missed; None where that was not noted yet
+    times_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

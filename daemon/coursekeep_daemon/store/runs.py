@@ -24,7 +24,7 @@ from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.telling import tell_failed_run
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["Runs", "create_run", "find_run", "new_run_row", "tell_run"]
+__all__ = ["Runs", "create_run", "find_run", "new_run_row", "open_runs_in_brief", "tell_run"]
 
 _FIELDS = [name for name in Run.__dataclass_fields__ if name not in ("counts", "total", "gaps")]
 
@@ -234,6 +234,12 @@ def new_run_row(request: Mapping[str, Any], *, created_by: str, idempotency_key:
     """Return what `create_run` takes. Raises ValueError for what cannot be stored as JSON."""
     digest = _digest(request)
     return {**request, "created_by": created_by, "idempotency_key": idempotency_key, "request_digest": digest}
+
+
+def open_runs_in_brief(connection: Connection) -> list[Run]:
+    """Read the runs that are not final, oldest first, with empty `params` and `options`."""
+    still_open = [status for status in RunStatus if status not in FINAL_RUN]
+    return _BRIEF.all(connection, _select(_BRIEF).where(run.c.status.in_(still_open)).order_by(run.c.id))
 
 
 def create_run(tx: Transaction, row: Mapping[str, Any]) -> tuple[Run, bool]:

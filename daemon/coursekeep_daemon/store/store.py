@@ -11,6 +11,8 @@ from coursekeep_daemon.store import schema
 from coursekeep_daemon.store.access import Access
 from coursekeep_daemon.store.attempts import Attempts
 from coursekeep_daemon.store.catalogue import Catalogue
+from coursekeep_daemon.store.daemons import Daemons
+from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
 from coursekeep_daemon.store.integrations import Integrations
@@ -27,8 +29,11 @@ from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.sessions import Sessions
 from coursekeep_daemon.store.transaction import Clock
+from coursekeep_daemon.store.troubles import Troubles
 from coursekeep_daemon.store.users import Users
+from coursekeep_daemon.store.watching import StoreObserver
 from coursekeep_daemon.store.work import Work
+from coursekeep_daemon.store.work_state import WorkStates
 from coursekeep_daemon.store.workers import Workers
 from coursekeep_daemon.store.writer import EVENTS_KEPT, Writer
 
@@ -57,6 +62,9 @@ class Store(
     Events,
     Notifications,
     Days,
+    Daemons,
+    Troubles,
+    WorkStates,
 ):
     """The only thing that knows the database. Records go in and come out, never rows; times are aware, in UTC.
 
@@ -72,21 +80,24 @@ class Store(
         clock: Clock = _now,
         lock_timeout: float = 5.0,
         events_kept: int = EVENTS_KEPT,
-        exclusive: bool = False,
+        sharing: Sharing = Sharing.COMMAND,
         queue: bool = False,
+        observer: StoreObserver | None = None,
     ) -> None:
         """Take an address such as `sqlite:///coursekeep.db` or `postgresql://user@host/database`; open nothing yet.
 
-        `exclusive` keeps a second daemon from writing to the same PostgreSQL database, and `queue` asks for the tables
-        by which workers get their jobs. Raises `SettingsError`.
+        `sharing` says who else may write to the same PostgreSQL database, and `queue` asks for the tables by which
+        workers get their jobs; `observer` is told how the store works. Raises `SettingsError`.
         """
-        self._database = open_database(url, password=password, lock_timeout=lock_timeout, exclusive=exclusive)
+        self._database = open_database(url, password=password, lock_timeout=lock_timeout, sharing=sharing)
         self._queue = queue
         self._clock = clock
         self._listeners: set[asyncio.Event] = set()
         self._listening = self._database.listening(self._wake_listeners)
-        self._reader = Reader(self._database)
-        self._writer = Writer(self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept)
+        self._reader = Reader(self._database, observer)
+        self._writer = Writer(
+            self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept, observer=observer
+        )
 
     async def start(self) -> None:
         """Check the schema, and make reading and writing possible.
@@ -112,6 +123,11 @@ class Store(
             await self._listening.stop()
         await asyncio.to_thread(self._reader.stop)
         self._database.close()
+
+    @property
+    def changes_waiting(self) -> int:
+        """Return how many changes wait for the next transaction."""
+        return self._writer.waiting
 
     async def revision(self) -> str:
         """Return the revision of the schema."""

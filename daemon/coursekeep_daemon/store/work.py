@@ -61,16 +61,16 @@ _BY_IDS = (
     .where(item.c.id.in_(bindparam("ids", expanding=True)))
     .with_for_update(of=item)
 )
-#: takes `of_run`, `now` and `most`
+_NOT_LEASED = ~select(lease.c.id).where(lease.c.item_id == item.c.id).exists()
+#: what may be claimed or offered; takes `of_run`, `now` and `most`
 DUE = (
     select_items()
-    .where(item.c.run_id == bindparam("of_run"), item.c.status == ItemStatus.QUEUED)
+    .where(item.c.run_id == bindparam("of_run"), item.c.status == ItemStatus.QUEUED, _NOT_LEASED)
     .where(or_(item.c.not_before.is_(None), item.c.not_before <= bindparam("now", type_=item.c.not_before.type)))
     .order_by(item.c.id)
     .limit(bindparam("most"))
     .with_for_update(of=item)
 )
-_NOT_LEASED = ~select(lease.c.id).where(lease.c.item_id == item.c.id).exists()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

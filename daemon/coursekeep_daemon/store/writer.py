@@ -14,6 +14,7 @@ One caller's mistake is never another's: see `_settle`. Why one writer: `docs/de
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.opening import translate
 from coursekeep_daemon.store.transaction import Clock, Transaction
+from coursekeep_daemon.store.watching import StoreObserver
 
 __all__ = ["GroupFunction", "Writer"]
 
@@ -63,8 +65,10 @@ class Writer:
         clock: Clock,
         on_events: Callable[[], None] = lambda: None,
         events_kept: int = EVENTS_KEPT,
+        observer: StoreObserver | None = None,
     ) -> None:
         self._database = database
+        self._observer = observer or StoreObserver()
         self._clock = clock
         self._on_events = on_events
         self._events_kept = events_kept
@@ -73,6 +77,11 @@ class Writer:
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Return how many changes wait for the next transaction."""
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Start the task and its thread."""
@@ -149,6 +158,7 @@ class Writer:
         return False
 
     def _together(self, calls: Sequence[_Call[Any, Any]]) -> bool:
+        began = time.perf_counter()
         with Transaction(self._database, clock=self._clock, events_kept=self._events_kept) as transaction:
             try:
                 _apply(transaction, calls)
@@ -156,6 +166,7 @@ class Writer:
             except Exception as error:
                 raise _NotApplied from error
             transaction.commit()
+        self._observer.committed(len(calls), time.perf_counter() - began)
         return wrote_events
 
 

@@ -57,6 +57,7 @@ ROUTES: dict[str, str | None] = {
     "GET /packages/{package_id}/versions/{version}/download": "operate",
     "POST /packages/{package_id}/verify": "operate",
     "GET /system": "read",
+    "GET /workers": "read",
     "GET /me": "read",
     "GET /users": "admin",
     "POST /users": "admin",

@@ -136,7 +136,7 @@ def test_readiness_says_why_not() -> None:
             house.app.state.closing.set()
             stopping = await client.get("/ready")
 
-        assert (good.status_code, good.json()) == (200, {"ready": True})
+        assert (good.status_code, good.json()) == (200, {"ready": True, "leads": True})
         assert (bad.status_code, bad.json()["reasons"]) == (503, {"archive": "no space"})
         assert stopping.json()["reasons"] == {"daemon": "stopping"}
 

@@ -187,6 +187,23 @@ def test_a_failed_check_exits_1_and_says_what_to_do() -> None:
     _test(test)
 
 
+def test_readiness_is_an_exit_code() -> None:
+    """`ready` exits 0 where the daemon can work, 1 with the reasons where it cannot, 2 where none answers."""
+
+    async def test(house: ApiHouse, cli: Cli) -> None:
+        good = await cli("ready", "--token", "")
+        house.service.reasons = {"storage": "the disk is full"}
+        held = await cli("ready")
+        told = await cli("ready", "--json")
+        gone = await cli("ready", "--url", "http://127.0.0.1:1")
+
+        assert (good.code, held.code, gone.code) == (0, 1, 2)
+        assert "storage: the disk is full" in held.out
+        assert told.json == {"ready": False, "reasons": {"storage": "the disk is full"}}
+
+    _test(test)
+
+
 def test_what_the_daemon_refuses_is_one_line_and_code_2() -> None:
     """A scope that is too small, an unknown thing and an unreachable daemon all exit 2 with one line on stderr."""
 

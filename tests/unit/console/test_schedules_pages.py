@@ -247,7 +247,9 @@ def test_the_edit_form_holds_what_is_stored_and_saves_what_was_changed() -> None
         assert "was so already" in same.text
         assert "is changed" in (await browser.follow(changed)).text
         now = await house.api.store.schedule("ended_courses")
-        assert now == replace(schedule(ended_by="academic_year"), ended_for="1 year", enabled=False, revision=2)
+        assert now is not None
+        expected = replace(schedule(ended_by="academic_year"), ended_for="1 year", enabled=False, revision=2)
+        assert replace(now, times_since=None) == expected
         event = (await house.api.store.audit_events()).items[0]
         assert event.detail["fields"] == ["enabled", "ended_for"]
 

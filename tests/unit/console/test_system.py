@@ -160,7 +160,7 @@ def test_the_time_since_the_start_is_told() -> None:
         service: Any = house.api.service
         moment = datetime(2026, 1, 1, tzinfo=UTC)
         service.clock = lambda: moment
-        service.system = system.SystemView(service, in_flight=lambda: 0)
+        service.system = system.SystemView(service)
         service.clock = lambda: moment + timedelta(hours=3)
         async with house.api.client("read") as client:
             told = (await client.get("/system")).json()

@@ -299,6 +299,7 @@ def test_a_course_that_one_attempt_failed_does_not_hold_the_integration_long(in_
         lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
         holds = Holds(store, {"main": lms}, lambda: NOW)
         watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+        await watch.start()
         run = await Bench(store).run(1)
 
         script.terms = [RetryLater("down for maintenance")]

@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.service_bench import eventually
+from fakes.store_house import HandClock
+from structlog.testing import capture_logs
 
 from coursekeep import SettingsError
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.rules import declared_schedules, request_of
-from coursekeep_daemon.schedule import Scheduler
+from coursekeep_daemon.schedule import Refresh, Scheduler
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import load_settings
 from coursekeep_daemon.store import Conflict, Run, Schedule, Store
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 SLOT = datetime(2026, 5, 15, 3, 0, tzinfo=UTC)
+
+
+async def nothing(integration: str) -> None:
+    """Read no terms."""
 
 
 class Bench:
@@ -46,6 +53,21 @@ class Bench:
         if self.die_after_run:
             raise asyncio.CancelledError
         return run
+
+    def scheduler(self, refresh: Callable[[str], Awaitable[None]] | None = None) -> Scheduler:
+        """Make what a daemon that begins to lead has; it looks again every few milliseconds."""
+        return Scheduler(
+            store=self.store,
+            clock=lambda: self.now,
+            fire=self.runs.fire,
+            refresh=refresh or nothing,
+            refreshes={"main": Refresh(cron="30 2 * * *", time_zone="UTC")} if refresh else {},
+            look_again=0.01,
+        )
+
+    async def look(self) -> None:
+        """Have a daemon that has just begun to lead look once."""
+        await self.scheduler()._start_runs()
 
     async def started(self) -> list[Run]:
         return list(reversed((await self.store.runs()).items))
@@ -123,7 +145,7 @@ def test_a_death_between_run_and_note_does_not_fire_twice(tmp_path):
         with pytest.raises(asyncio.CancelledError):
             await bench.runs.fire("ended", SLOT)
         bench.die_after_run = False
-        await bench.runs.catch_up({"ended"})
+        await bench.look()
 
         (run,) = await bench.started()
         schedule = await bench.store.schedule("ended")
@@ -138,8 +160,8 @@ def test_what_was_missed_is_caught_up_once(tmp_path):
 
     async def test(bench: Bench) -> None:
         await bench.store.put_schedule(monthly())
-        await bench.runs.catch_up({"ended"})
-        await bench.runs.catch_up({"ended"})
+        await bench.look()
+        await bench.look()
 
         (run,) = await bench.started()
         assert run.params["before"] == "2025-11-15"
@@ -153,7 +175,7 @@ def test_a_schedule_that_is_not_enabled_starts_nothing(tmp_path):
     async def test(bench: Bench) -> None:
         await bench.store.put_schedule(monthly(enabled=False))
         await bench.runs.fire("ended", SLOT)
-        await bench.runs.catch_up({"ended"})
+        await bench.look()
 
         assert await bench.started() == []
 
@@ -206,26 +228,17 @@ def test_a_tick_that_was_refused_says_why_until_one_succeeds(tmp_path):
     on_bench(tmp_path, test)
 
 
-class NoScheduler:
-    """Takes schedules, and has nothing come due."""
-
-    def put(self, schedule: Schedule) -> None: ...
-
-    def remove(self, name: str) -> None: ...
-
-
 def test_of_two_who_edit_the_same_revision_one_wins(tmp_path):
     """The other is told what the schedule is at now; without a revision, both changes hold."""
 
     async def test(bench: Bench) -> None:
-        none: Any = NoScheduler()
         await bench.store.put_schedule(monthly())
         edits = [{"cron": "0 4 * * *"}, {"exclude": ["X*"]}]
         first = await asyncio.gather(
-            *(bench.runs.update("ended", edit, none, revision=1) for edit in edits), return_exceptions=True
+            *(bench.runs.update("ended", edit, revision=1) for edit in edits), return_exceptions=True
         )
         both = await asyncio.gather(
-            *(bench.runs.update("ended", edit, none) for edit in ({"enabled": False}, {"ended_for": "1 year"}))
+            *(bench.runs.update("ended", edit) for edit in ({"enabled": False}, {"ended_for": "1 year"}))
         )
 
         assert [type(one) for one in first] == [Schedule, Conflict]
@@ -242,13 +255,12 @@ def test_a_schedule_that_can_no_longer_run_can_be_stopped(tmp_path):
     """Disabling needs no rule that holds: an integration that has gone must not keep a schedule alive."""
 
     async def test(bench: Bench) -> None:
-        none: Any = NoScheduler()
         await bench.store.put_schedule(monthly(ended_by="academic_year"))
         with pytest.raises(BadRequest, match="academic years"):
-            await bench.runs.update("ended", {"cron": "0 4 * * *"}, none)
-        stopped = await bench.runs.update("ended", {"enabled": False}, none)
+            await bench.runs.update("ended", {"cron": "0 4 * * *"})
+        stopped = await bench.runs.update("ended", {"enabled": False})
         with pytest.raises(BadRequest, match="academic years"):
-            await bench.runs.update("ended", {"enabled": True}, none)
+            await bench.runs.update("ended", {"enabled": True})
 
         assert (stopped.enabled, stopped.cron) == (False, "0 3 15 * *")
 
@@ -259,10 +271,9 @@ def test_of_two_who_add_the_same_name_one_wins(tmp_path):
     """A second schedule of a name is refused, and does not change the first."""
 
     async def test(bench: Bench) -> None:
-        none: Any = NoScheduler()
         new = {"name": "ended", "integration": "main", "ended_for": "1 day"}
         made = await asyncio.gather(
-            *(bench.runs.create(new | {"cron": cron}, "ann", none) for cron in ("0 1 * * *", "0 2 * * *")),
+            *(bench.runs.create(new | {"cron": cron}, "ann") for cron in ("0 1 * * *", "0 2 * * *")),
             return_exceptions=True,
         )
 
@@ -270,7 +281,7 @@ def test_of_two_who_add_the_same_name_one_wins(tmp_path):
         (stored,) = await bench.store.schedules()
         assert stored.cron == "0 1 * * *"
         with pytest.raises(BadRequest, match="name: a name has"):
-            await bench.runs.create(new | {"name": "../x", "cron": "0 1 * * *"}, "ann", none)
+            await bench.runs.create(new | {"name": "../x", "cron": "0 1 * * *"}, "ann")
 
     on_bench(tmp_path, test)
 
@@ -300,62 +311,99 @@ def test_a_schedule_without_a_zone_has_that_of_the_daemon(tmp_path):
     on_bench(tmp_path, test)
 
 
-def test_jobs_survive_a_restart_and_go_with_their_schedules(tmp_path):
-    """The next start knows the jobs of the last, tells which are unchanged, and removes those that have gone."""
+def test_times_are_kept_by_whoever_leads_as_the_store_has_them(tmp_path):
+    """A new leader catches up what was missed, once; later times start as they come, also of a changed rule."""
 
-    async def nothing(kind: str, name: str, slot: datetime) -> None:
-        pass
-
-    async def start(*schedules: Schedule) -> tuple[set[str], dict[str, datetime | None]]:
-        scheduler = Scheduler(tmp_path / "schedule.db", nothing)
-        unchanged = await scheduler.start(schedules, {"main": ("30 2 * * *", "UTC")})
-        due = {name: scheduler.next_fire(name) for name in ("ended", "other")}
-        refresh = scheduler.next_refresh("main")
-        assert refresh is not None
-        assert (refresh.hour, refresh.minute) == (2, 30)
-        assert scheduler.next_refresh("other") is None
-        await scheduler.stop()
-        return unchanged, due
-
-    async def main() -> None:
-        assert (await start(monthly(), monthly(name="other")))[0] == set()
-        assert (await start(monthly(), monthly(name="other", cron="0 4 15 * *")))[0] == {"ended"}
-        unchanged, due = await start(monthly())
-        assert unchanged == {"ended"}
-        assert due["ended"] is not None
-        assert due["other"] is None
-
-    asyncio.run(main())
-
-
-def test_a_tick_missed_while_down_is_called_once_with_its_own_time(tmp_path):
-    """APScheduler catches up one time for many missed ones, and says when it was due."""
-    called: list[tuple[str, str, datetime]] = []
-
-    async def main() -> None:
-        event = asyncio.Event()
-
-        async def due(kind: str, name: str, slot: datetime) -> None:
-            called.append((kind, name, slot))
-            event.set()
-
-        first = Scheduler(tmp_path / "schedule.db", due)
-        await first.start([monthly()], {})
-        first._scheduler.pause()
-        first._scheduler.get_job("schedule:ended").modify(next_run_time=datetime(2020, 1, 15, 3, 0, tzinfo=UTC))
+    async def test(bench: Bench) -> None:
+        await bench.store.put_schedule(monthly())
+        first, second = bench.scheduler(), bench.scheduler()
+        await first.start()
+        await eventually(lambda: runs(bench, 1))
         await first.stop()
-
-        second = Scheduler(tmp_path / "schedule.db", due)
-        await second.start([monthly()], {})
-        await asyncio.wait_for(event.wait(), 10)
+        bench.now = datetime(2026, 8, 15, 3, 0, tzinfo=UTC)  # nobody led in June and July
+        await second.start()
+        await eventually(lambda: runs(bench, 2))
         await second.stop()
 
+        assert [run.params["before"] for run in await bench.started()] == ["2025-11-15", "2026-02-15"]
+
+    on_bench(tmp_path, test)
+
+
+async def runs(bench: Bench, number: int) -> bool:
+    return len(await bench.started()) == number
+
+
+@pytest.mark.parametrize("before", [{"cron": "0 4 15 * *"}, {"enabled": False}])
+def test_times_before_a_change_are_not_missed(tmp_path, before):
+    """A rule that is new, or was not enabled meanwhile, has nothing to catch up; its later times start as they come."""
+
+    async def main() -> None:
+        clock = HandClock(NOW - timedelta(days=30))
+        url = f"sqlite:///{tmp_path}/store.db"
+        Store.upgrade(url)
+        async with Store(url, clock=clock) as store:
+            await store.sync_integrations([("main", "canvas", {})])
+            bench = Bench(store)
+            await store.put_schedule(monthly(**before))
+            clock.now = NOW
+            await store.put_schedule(monthly())
+            await bench.look()
+            assert await bench.started() == []
+            bench.now = NOW + timedelta(days=31)
+            await bench.look()
+            assert len(await bench.started()) == 1
+
     asyncio.run(main())
 
-    ((kind, name, slot),) = called
-    assert (kind, name) == ("schedule", "ended")
-    assert (slot.day, slot.hour) == (15, 3)
-    assert datetime.now(UTC) - slot < timedelta(days=32)
+
+def test_terms_are_read_at_their_times_and_once_where_these_were_missed(tmp_path):
+    """What was read before the last time is read again; a fault keeps nothing else up."""
+    read: list[str] = []
+
+    async def refresh(integration: str) -> None:
+        read.append(integration)
+        raise RuntimeError("a fault")
+
+    async def test(bench: Bench) -> None:
+        scheduler = bench.scheduler(refresh)
+        await scheduler.start()
+        assert read == []  # never read: they wait for their time
+        bench.now += timedelta(days=3)
+        await eventually(lambda: len(read) == 1)
+        bench.now += timedelta(days=1)
+        await eventually(lambda: len(read) == 2)
+        await bench.store.put_schedule(monthly())
+        await eventually(lambda: runs(bench, 1))
+        await scheduler.stop()
+        assert len(read) == 2
+
+    on_bench(tmp_path, test)
+
+
+def test_a_schedule_that_fails_keeps_no_other_up(tmp_path):
+    """A fault is logged once for each time, and the others start."""
+
+    async def test(bench: Bench) -> None:
+        fire = bench.runs.fire
+
+        async def failing(name: str, slot: datetime) -> None:
+            if name == "broken":
+                raise RuntimeError("a fault")
+            await fire(name, slot)
+
+        bench.runs.fire = failing  # type: ignore[method-assign]
+        await bench.store.put_schedule(monthly(name="broken"))
+        await bench.store.put_schedule(monthly())
+        scheduler = bench.scheduler()
+        with capture_logs() as logs:
+            await scheduler._start_runs()
+            await scheduler._start_runs()
+
+        assert len(await bench.started()) == 1
+        assert [each["job"] for each in logs if each["event"] == "job_failed"] == ["schedule:broken"]
+
+    on_bench(tmp_path, test)
 
 
 def test_a_schedule_of_the_settings_becomes_one_of_the_store(tmp_path):

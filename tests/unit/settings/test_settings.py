@@ -137,6 +137,19 @@ def test_a_secret_comes_from_the_file_it_names(write, tmp_path):
     assert connector_settings(settings, "main", Own).token.get_secret_value() == "s3cret"
 
 
+def test_a_secret_comes_from_the_credentials_of_the_service(write, tmp_path, monkeypatch):
+    """`${CREDENTIALS_DIRECTORY}` in a path of a secret is what that variable says; where it is not set, it is named."""
+    (tmp_path / "creds").mkdir()
+    (tmp_path / "creds" / "token").write_text("from systemd\n", encoding="utf-8")
+    settings = write('[store]\npassword = { file = "${CREDENTIALS_DIRECTORY}/token" }')
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "creds"))
+    assert store_password(load_settings(settings)) == "from systemd"
+
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(SettingsError, match=r"store\.password.*there is no \$\{CREDENTIALS_DIRECTORY\} here"):
+        store_password(load_settings(settings))
+
+
 def test_a_secret_file_that_is_missing_is_named(write):
     """A missing file of a secret is told with key, line and path."""
     settings = load_settings(write(MAIN + 'token = { file = "nowhere" }\n'))

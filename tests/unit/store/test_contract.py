@@ -5,6 +5,7 @@ from __future__ import annotations
 from fakes.store_contract_control import ControlContract
 from fakes.store_contract_days import DayContract
 from fakes.store_contract_items import ItemContract, WorkContract
+from fakes.store_contract_leases import LeaseContract
 from fakes.store_contract_lists import ListContract
 from fakes.store_contract_runs import RunContract
 from fakes.store_contract_topics import AccessContract, TopicContract
@@ -20,6 +21,10 @@ class TestItems(ItemContract):
 
 class TestWork(WorkContract):
     """Items at work."""
+
+
+class TestLeases(LeaseContract):
+    """Leases and workers."""
 
 
 class TestControl(ControlContract):

@@ -112,7 +112,7 @@ def test_a_connection_that_says_nothing_is_given_up(
                 proxy.flow()
                 await woken(flag)
                 assert len(await one.events_after(0)) == 1
-                assert logs[0]["reason"] == "the server has not answered for 0.1 s"
+                assert logs[0]["reason"] == "The database server has not answered for 0.1 s."
 
     asyncio.run(main())
     proxy.close()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from fakes.postgres_server import Databases
+from fakes.store_contract_leases import offer, some_worker
 from fakes.store_house import START, House, claimed_item, completed, failed, new_run, plans, schedule, sqlite_house
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from coursekeep import CheckStep, Course, SettingsError
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -21,15 +22,21 @@ from coursekeep_daemon.store import (
     Conflict,
     PauseLevel,
     Role,
+    Sharing,
     Store,
     StoredTerm,
     StoreError,
     StoreLocked,
+    Trouble,
+    TroubleKind,
     move_store,
     moving,
 )
 from coursekeep_daemon.store.models import METADATA
+from coursekeep_daemon.store.models_budgets import budget, budget_member
+from coursekeep_daemon.store.models_daemons import daemon
 from coursekeep_daemon.store.opening import open_database
+from coursekeep_daemon.store.transaction import Transaction
 
 
 @pytest.fixture
@@ -70,9 +77,28 @@ async def fill(store: Store) -> None:
     await store.create_session(ann.id, agent="browser", lifetime=timedelta(hours=1))
     wait = timedelta(seconds=1)
     await store.begin_attempt([AttemptLimit(key="ann", free=1, first_wait=wait, longest_wait=wait)])
+    await store.enlist_worker(some_worker())
+    other = await new_run(store)
+    await store.resume(PauseLevel.ALL, "")
+    await store.add_items(other.id, plans(1))
+    await offer(store, other)
+    await store.pause(PauseLevel.ALL, "", "ann")
     await store.audit("ann", "run.start", "run 1", "ok", {"n": 10**20, "nested": {"b": 1, "a": [1]}})
     (message,) = await store.unaddressed()
     await store.address(message.id, ["mail"])
+    lms = Trouble(kind=TroubleKind.LMS, target="main", reason="503", since=START, reporter="one.example 17")
+    await store.note_trouble(lms)
+    row = {"id": "a", "host": "h", "pid": 1, "version": "1", "started_at": START, "seen_at": START}
+    await store._writer.run(lambda tx: tx.execute_many(insert(daemon), [row]))
+    await store._writer.run(share_budgets)  # on PostgreSQL only, but no table is left behind
+
+
+def share_budgets(tx: Transaction) -> None:
+    tx.connection.execute(
+        insert(budget), {"name": "main", "allowed": 2.5, "share": 1.0, "round": 1, "not_before": START}
+    )
+    member = {"budget": "main", "member": "a/main", "places": 2, "wants": 3, "most": 4, "expires_at": START}
+    tx.connection.execute(insert(budget_member), member)
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -112,10 +138,10 @@ def test_a_moved_store_goes_on(full: House, empty: str) -> None:
         await store.add_items(run.id, plans(3))
         await store.audit("x", "y", "", "")
 
-        assert run.id == 3
+        assert run.id == 4
         assert (await store.events_after(last, limit=1))[0].id == last + 1
-        assert (await store.items(run.id)).items[0].id == 304
-        for number in (1, 2, 3):
+        assert (await store.items(run.id)).items[0].id == 305
+        for number in (1, 2, 3, 4):
             assert await store.check_counters(number) == {}
         assert await store.check_day_counts() == {}
 
@@ -159,7 +185,7 @@ def test_a_store_at_work_is_not_moved(full: House, empty: str) -> None:
     other.close()
 
     async def beside() -> None:
-        async with Store(empty, exclusive=True):
+        async with Store(empty, sharing=Sharing.ALONE):
             with pytest.raises(StoreLocked, match="Another daemon"):
                 await asyncio.to_thread(move_store, full.url, empty, lock_timeout=0.1)
 

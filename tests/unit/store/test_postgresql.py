@@ -14,6 +14,7 @@ from coursekeep import SettingsError
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import (
     ItemPlan,
+    Sharing,
     Store,
     StoreError,
     StoreLocked,
@@ -209,7 +210,7 @@ def test_a_role_without_rights_is_enough(own_server: PostgresServer) -> None:
             connection.exec_driver_sql("ANALYZE")
 
     assert Store.make(house.url)
-    house.run(test, exclusive=True)
+    house.run(test, sharing=Sharing.ALONE)
 
 
 def test_a_driver_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

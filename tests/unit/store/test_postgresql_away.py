@@ -19,6 +19,7 @@ from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store import (
     Conflict,
     OutcomeUnknown,
+    Sharing,
     Store,
     StoreError,
     StoreLocked,
@@ -141,14 +142,14 @@ def test_one_daemon_writes_to_a_database(pg_house: House) -> None:
     """A second daemon is refused until the first has ended; commands write beside it."""
 
     async def main() -> None:
-        async with pg_house.open(exclusive=True) as daemon:
+        async with pg_house.open(sharing=Sharing.ALONE) as daemon:
             with pytest.raises(StoreLocked, match="Another daemon works"):
-                async with pg_house.open(exclusive=True, lock_timeout=0.1):
+                async with pg_house.open(sharing=Sharing.ALONE, lock_timeout=0.1):
                     pass
             async with pg_house.open() as command:
                 await command.audit("x", "command", "", "")
             await daemon.audit("x", "daemon", "", "")
-        async with pg_house.open(exclusive=True) as daemon:
+        async with pg_house.open(sharing=Sharing.ALONE) as daemon:
             assert await noted(daemon) == ["command", "daemon"]
 
     asyncio.run(main())
@@ -158,13 +159,13 @@ def test_a_daemon_that_was_replaced_cannot_write(own_server: PostgresServer, own
     """Who lost its connection, and finds another daemon at work, writes nothing more; it can read."""
 
     async def main() -> None:
-        async with own_house.open(exclusive=True, lock_timeout=0.5) as first:
+        async with own_house.open(sharing=Sharing.ALONE, lock_timeout=0.5) as first:
             await first.audit("x", "first", "", "")
             with own_server.connect() as connection:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                 )
-            async with own_house.open(exclusive=True) as second:
+            async with own_house.open(sharing=Sharing.ALONE) as second:
                 await second.audit("x", "second", "", "")
                 with pytest.raises(StoreLocked):
                     await first.audit("x", "late", "", "")

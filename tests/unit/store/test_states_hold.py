@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.postgres_server import Databases
+from fakes.store_contract_leases import some_worker
 from fakes.store_house import HandClock, completed, failed, new_run, plans, sqlite_house
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ from coursekeep_daemon.runs.states import (
     may_change_item,
     may_change_run,
 )
-from coursekeep_daemon.store import Conflict, Item, ItemPlan, ItemResult, Run, Store
+from coursekeep_daemon.store import Conflict, Item, ItemPlan, ItemResult, Lease, Run, Store
 
 I = ItemStatus  # noqa: E741
 R = RunStatus
@@ -60,6 +61,10 @@ class RunsAndItems(RuleBasedStateMachine):
         self.store = self.opened()
         self.seen_runs: dict[int, Run] = {}
         self.seen_items: dict[int, Item] = {}
+        #: fences under which workers have items, of offers that wait, and of leases that are over
+        self.held: dict[int, int] = {}
+        self.offered: list[Lease] = []
+        self.stale: list[int] = []
 
     def opened(self) -> Store:
         store = Store(self.url, clock=self.clock)
@@ -118,9 +123,51 @@ class RunsAndItems(RuleBasedStateMachine):
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
     def finish(self, data: st.DataObject, kind: str) -> None:
-        """Ends any item, in whatever status it is."""
+        """Ends any item, in whatever status it is, under its own fence, an old one, or none."""
         item = self.seen_items[data.draw(st.sampled_from(sorted(self.seen_items)))]
-        self.end([result(item, kind, self.clock)])
+        fence = data.draw(st.sampled_from([self.held.get(item.id), None, *self.stale[-2:]]))
+        self.end([replace(result(item, kind, self.clock), fence=fence)])
+
+    @rule(run_id=runs, limit=st.integers(1, 3))
+    def offer(self, run_id: int, limit: int) -> None:
+        offers = self.store.offer_items(run_id, limit=limit, now=self.clock(), defer=lambda *_: None)
+        new = self.loop.run(offers)
+        assert {each.item_id for each in new}.isdisjoint([*self.held, *(each.item_id for each in self.offered)])
+        assert all(self.seen_items[each.item_id].status is I.QUEUED for each in new)
+        assert min([each.id for each in new], default=2**63) > max([*self.held.values(), *self.stale], default=0)
+        self.offered += new
+
+    @rule(name=st.sampled_from("ab"), data=st.data())
+    def begin(self, name: str, data: st.DataObject) -> None:
+        """Has a worker, known or not, begin what was once offered, whatever has become of it."""
+        if not self.offered:
+            return
+        lease = data.draw(st.sampled_from(self.offered))
+        known = {worker.id for worker in self.loop.run(self.store.workers())}
+        item = self.loop.run(self.store.begin_item(lease.item_id, lease.id, name))
+        may = name in known and self.seen_items[lease.item_id].status is I.QUEUED and lease.item_id not in self.held
+        assert item is None or (may and item.attempts == self.seen_items[item.id].attempts + 1)
+        if item is not None:
+            self.held[item.id] = lease.id
+            self.offered.remove(lease)
+
+    @rule(name=st.sampled_from("ab"))
+    def enlist(self, name: str) -> None:
+        if name not in {worker.id for worker in self.loop.run(self.store.workers())}:
+            self.loop.run(self.store.enlist_worker(some_worker(name)))
+
+    @rule(name=st.sampled_from("ab"), swept=st.booleans())
+    def lose(self, name: str, swept: bool) -> None:
+        """Loses a worker, which is swept or leaves: what it had is queued again, or canceled with its run."""
+        seen = {worker.id: worker.seen_at for worker in self.loop.run(self.store.workers()) if worker.id == name}
+        had = {each.id for each in self.loop.run(self.store.leases()) if each.worker_id == name}
+        if swept:
+            self.loop.run(self.store.sweep_workers(seen))
+        else:
+            self.loop.run(self.store.leave_worker(name))
+        assert name not in {worker.id for worker in self.loop.run(self.store.workers())}
+        for item_id in [item_id for item_id, fence in self.held.items() if fence in had]:
+            self.stale.append(self.held.pop(item_id))
 
     def take(self, run_id: int, limits: list[int]) -> list[Item]:
         async def claims() -> list[list[Item]]:
@@ -144,8 +191,15 @@ class RunsAndItems(RuleBasedStateMachine):
             assert isinstance(outcome, Item | Conflict)
             if isinstance(outcome, Item):
                 done.append(one.item_id)
-        at_work = {one.item_id for one in results if self.seen_items[one.item_id].status is I.PROCESSING}
+        at_work = {
+            one.item_id
+            for one in results
+            if self.seen_items[one.item_id].status is I.PROCESSING and one.fence == self.held.get(one.item_id)
+        }
         assert sorted(done) == sorted(at_work)
+        for item_id in done:
+            if item_id in self.held:
+                self.stale.append(self.held.pop(item_id))
 
     @rule(run_id=runs, to=st.sampled_from([*R, R.PLANNING, R.PROCESSING, R.PLANNING, R.PROCESSING, R.PLANNING]))
     def change(self, run_id: int, to: RunStatus) -> None:
@@ -174,6 +228,7 @@ class RunsAndItems(RuleBasedStateMachine):
         self.loop.run(self.store.stop())
         self.store = self.opened()
         self.loop.run(self.store.requeue_interrupted())
+        self.held, self.offered = {}, []
         self.look()
         assert all(item.status is not I.PROCESSING for item in self.seen_items.values())
 
@@ -188,6 +243,10 @@ class RunsAndItems(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         self.look()
+        leases = self.loop.run(self.store.leases())
+        assert {each.item_id: each.id for each in leases if each.worker_id is not None} == self.held
+        at_work = {each.id for each in self.seen_items.values() if each.status is I.PROCESSING}
+        assert set(self.held) <= at_work
 
     def look(self) -> None:
         """Compare all runs and items with how they were seen before."""

@@ -28,11 +28,11 @@ async def ready(request: Request, service: Daemon) -> models.Ready:
     """Answer 200 where the daemon can work, else 503 with the reasons. Needs no token."""
     if closing_of(request).is_set():
         raise Problem(503, "not-ready", "The daemon is stopping.", extra={"reasons": {"daemon": "stopping"}})
-    good, reasons = service.ready()
+    good, reasons = await service.ready()
     if not good:
         detail = "The daemon cannot work: " + "; ".join(f"{part}: {why}" for part, why in reasons.items())
         raise Problem(503, "not-ready", detail, extra={"reasons": reasons})
-    return models.Ready()
+    return models.Ready(leads=service.leads)
 
 
 @router.get("/metrics", summary="Return metrics for Prometheus", response_class=Response)
@@ -41,4 +41,4 @@ async def metrics(service: Daemon, caller: Reader) -> Response:
 
     They tell how many courses an institution has and which fail, so a scraper needs a token with scope `read`.
     """
-    return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.observation.scrape(), media_type=CONTENT_TYPE_LATEST)

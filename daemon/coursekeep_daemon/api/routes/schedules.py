@@ -124,7 +124,7 @@ async def _answers(service: Service, schedules: Sequence[records.Schedule], *, s
     answers = []
     for one in schedules:
         params, cut = short_params(one.params) if short else (one.params, False)
-        moment = service.scheduler.next_fire(one.name) if one.enabled else None
+        moment = service.next_fire(one)
         more = {
             "params": params,
             "params_cut": cut,

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from coursekeep_daemon.api.errors import domain_errors
 from coursekeep_daemon.api.security import Reader
 from coursekeep_daemon.api.state import Daemon
-from coursekeep_daemon.api.system_models import System, system_answer
+from coursekeep_daemon.api.system_models import System, Worker, WorkerList, system_answer
 
 __all__ = ["router"]
 
@@ -22,3 +22,10 @@ async def show_system(service: Daemon, caller: Reader) -> System:
     """
     with domain_errors():
         return system_answer(await service.system())
+
+
+@router.get("/workers", summary="List workers")
+async def list_workers(service: Daemon, caller: Reader) -> WorkerList:
+    """List the processes that take courses. There are none where the daemon archives the courses itself."""
+    with domain_errors():
+        return WorkerList(items=[Worker.model_validate(each) for each in await service.store.workers()])

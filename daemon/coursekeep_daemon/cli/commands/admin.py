@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from coursekeep_daemon.cli.call import Call, command
+from coursekeep_daemon.cli.commands import database as database_commands
 from coursekeep_daemon.cli.errors import CliError, told_as_cli_errors
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(database, name="db")
     command(database, "upgrade", local=True)(db_upgrade)
     command(database, "migrate-store", local=True)(db_migrate_store)
+    database_commands.register(database)
     config = typer.Typer(help="The settings.", no_args_is_help=True)
     app.add_typer(config, name="config")
     command(config, "show", local=True)(config_show)

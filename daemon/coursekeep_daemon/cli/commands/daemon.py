@@ -1,4 +1,4 @@
-"""`coursekeep serve`, `coursekeep worker` and `coursekeep demo`."""
+"""`coursekeep serve`, `coursekeep worker`, `coursekeep ready` and `coursekeep demo`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from coursekeep_daemon.cli.call import Call, command
-from coursekeep_daemon.cli.errors import told_as_cli_errors
+from coursekeep_daemon.cli.client import ApiError
+from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, told_as_cli_errors
 
 __all__ = ["register"]
 
@@ -17,12 +18,16 @@ _Folder = Annotated[
     Path | None, typer.Option("--dir", help="Where archive and database go.", show_default="a temporary folder")
 ]
 
+#: HTTP status of a daemon that answers and cannot work
+_NOT_READY = 503
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "demo", local=True)(demo)
     command(app, "serve", local=True)(serve)
     command(app, "worker", local=True)(worker)
+    command(app, "ready")(ready)
 
 
 def serve(call: Call) -> None:
@@ -52,9 +57,30 @@ def worker(
     with told_as_cli_errors():
         try:
             from coursekeep_daemon.cli.worker import work
+            from coursekeep_daemon.worker import WorkerProcess
         except ModuleNotFoundError as error:
             raise CliError(f"{error.name} is not installed: pip install 'coursekeep[postgresql]'") from error
-        work(call.settings, concurrency=concurrency, name=name)
+        work(WorkerProcess(call.settings, concurrency=concurrency, name=name))
+
+
+def ready(call: Call) -> None:
+    """Ask whether the daemon can work. Exits 1 with the reasons where it cannot, 2 where none answers."""
+    with call.client() as client:
+        try:
+            client.get("/ready")
+        except ApiError as error:
+            if error.status != _NOT_READY:
+                raise
+            reasons = error.problem.get("reasons", {})
+            if call.as_json:
+                call.print.data({"ready": False, "reasons": reasons})
+            else:
+                call.print.say(str(error))
+            raise typer.Exit(EXIT_NOT_GOOD) from None
+    if call.as_json:
+        call.print.data({"ready": True, "reasons": {}})
+    else:
+        call.print.say("ready")
 
 
 def demo(

@@ -141,6 +141,12 @@ def system(call: Call) -> None:
         call.print.data(found)
     else:
         call.print.fields(_flat(found), list(_flat(found)))
+        if workers := found["workers"]["processes"]:
+            fields = ("name", "host", "pid", "started_at", "concurrency", "busy", "seen_at", "draining", "version")
+            call.print.table(
+                ("worker", "host", "process", "since", "slots", "busy", "last seen", "draining", "version"),
+                [[each[name] for name in fields] for each in workers],
+            )
         names = ("integration", "next_at", "cron", "time_zone")
         call.print.table(
             ("integration", "terms read next", "rule", "time zone"),
@@ -161,7 +167,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in found.items():
         if name in ("libraries", "storage", "database", "workers", "reasons"):
-            flat |= {f"{name} {key}": each for key, each in value.items()}
+            flat |= {f"{name} {key}": each for key, each in value.items() if key != "processes"}
         elif name not in ("terms_refreshes", "credentials"):
             flat[name] = value
     return flat

@@ -137,7 +137,7 @@ async def _due(service: Service) -> dict[str, tuple[str, datetime]]:
     """Return for each integration the schedule that is due first."""
     first: dict[str, tuple[str, datetime]] = {}
     for schedule in await service.store.schedules():
-        moment = service.scheduler.next_fire(schedule.name) if schedule.enabled else None
+        moment = service.next_fire(schedule)
         known = first.get(schedule.integration)
         if moment is not None and (known is None or moment < known[1]):
             first[schedule.integration] = (schedule.name, moment)

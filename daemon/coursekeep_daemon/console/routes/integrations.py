@@ -28,7 +28,7 @@ async def integration_page(name: str, request: Request, service: Daemon, visit: 
         "integration.html",
         tile=tile_of(service, found, await service.store.open_work(), {}),
         terms=await service.store.terms(name),
-        schedules=[(each, service.scheduler.next_fire(each.name) if each.enabled else None) for each in schedules],
+        schedules=[(each, service.next_fire(each)) for each in schedules],
     )
 
 
