@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked; 0 where everything held."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave no process and no mounted disk behind
     seed = random.randrange(2**32) if options.seed is None else options.seed
     folder = options.keep or Path(tempfile.mkdtemp(prefix="ckfaults"))
     shape = Shape(
