@@ -59,7 +59,7 @@ class Process:
         """Start it where it does not run; does not wait until it is ready."""
         if self.alive:
             return
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("COURSEKEEP_")}
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("COURSEKEEP_", "PYTHONDONT"))}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command,
