@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -63,9 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(folder: Path, shape: Shape, seed: int, count: int, only: str) -> dict[str, Any]:
+    """Return the journal; told to end, it returns what was done by then."""
     outcomes: list[Outcome] = []
+    impossible: dict[str, str] = {}
     begun = time.monotonic()
-    with Laboratory(folder, shape, seed) as laboratory:
+    with contextlib.suppress(SystemExit, KeyboardInterrupt), Laboratory(folder, shape, seed) as laboratory:
         faults, impossible = possible(laboratory.lab)
         for name, why in impossible.items():
             say(f"left out: {name}: {why}")
@@ -80,6 +83,7 @@ def _run(folder: Path, shape: Shape, seed: int, count: int, only: str) -> dict[s
         "seed": seed,
         "shape": dataclasses.asdict(shape),
         "cores": os.cpu_count(),
+        "load": os.getloadavg()[2],
         "seconds": round(time.monotonic() - begun),
         "left_out": impossible,
         "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],

@@ -49,7 +49,8 @@ def _about(journal: Mapping[str, Any]) -> str:
     return (
         f"{journal['date']}, seed {journal['seed']}, {len(journal['outcomes'])} faults in "
         f"{journal['seconds'] / 60:.0f} minutes on {journal['cores']} cores: {shape['daemons']} "
-        f"daemon{'s' if shape['daemons'] > 1 else ''}, {engine}, PostgreSQL, the archive {_place(shape)}.{waits}\n"
+        f"daemon{'s' if shape['daemons'] > 1 else ''}, {engine}, PostgreSQL, the archive {_place(shape)}. The load "
+        f"of the machine, with what else ran on it, was {journal['load']:.0f} at the end.{waits}\n"
     )
 
 
