@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bench.api import measure_api
 from bench.archives import measure_archives
 from bench.campus import measure_campus
+from bench.engine import measure_engine
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
 from bench.packages import measure_packages
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "api": measure_api,
     "streams": measure_streams,
     "pause": measure_pause,
+    "engine": measure_engine,
     "packages": measure_packages,
     "archives": measure_archives,
 }

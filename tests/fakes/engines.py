@@ -19,10 +19,12 @@ from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.worker import WorkerProcess
 
-__all__ = ["QUICK", "ServiceWithWorker", "engine_settings", "has_workers", "store_of"]
+__all__ = ["QUICK", "STEADY", "ServiceWithWorker", "engine_settings", "has_workers", "store_of"]
 
 #: a worker is missed at once
 QUICK = Rhythm(beat=0.1, silence=2.0, look=0.1, gather=0.01)
+#: the same for processes, which a busy machine may stop for a while
+STEADY = Rhythm(beat=0.5, silence=6.0, look=0.1, gather=0.01)
 
 
 def has_workers() -> bool:
@@ -77,6 +79,7 @@ class ServiceWithWorker(Service):
             self._worker = None
             await super().stop()
             raise
+        await self.holds.refresh()  # no run is to wait for a worker, not even for a moment
 
     async def stop(self) -> None:
         worker, self._worker = self._worker, None

@@ -34,10 +34,9 @@ class WorkerBench(Bench):
 
     def service(self, **options: Any) -> Service:
         """Return a service without a worker beside it."""
-        more = {name: options.pop(name) for name in ("registry", "clock") if name in options}
-        return Service(
-            self.settings(**options), patience=SHORT, retry=RETRY, pace=SHORT_PACE, limits=LIMITS, rhythm=QUICK, **more
-        )
+        more = {name: options.pop(name) for name in ("registry", "clock", "rhythm") if name in options}
+        more.setdefault("rhythm", QUICK)
+        return Service(self.settings(**options), patience=SHORT, retry=RETRY, pace=SHORT_PACE, limits=LIMITS, **more)
 
     def worker(self, name: str = "worker", *, concurrency: int = 2, **sections: Any) -> WorkerProcess:
         return WorkerProcess(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fakes.engines import QUICK
+from fakes.engines import STEADY
 
 from coursekeep_daemon.cli.worker import work
 from coursekeep_daemon.logs import configure_logs
@@ -32,7 +32,7 @@ def start_worker(settings: Path, name: str) -> subprocess.Popen[bytes]:
 def _main() -> None:
     settings = load_settings(Path(sys.argv[1]))
     configure_logs(settings.daemon.log_level, settings.daemon.log_format)
-    work(WorkerProcess(settings, concurrency=1, name=sys.argv[2], rhythm=QUICK))
+    work(WorkerProcess(settings, concurrency=1, name=sys.argv[2], rhythm=STEADY))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from fakes.engines import has_workers
 from fakes.service_bench import Bench, eventually
 
 from coursekeep import CheckStep, SettingsError
@@ -27,6 +28,10 @@ from coursekeep_daemon.store import PauseLevel, StoreError
 def server() -> Iterator[CampusServer]:
     with CampusServer(generated(seed=1, courses=10), throttle=False) as server:
         yield server
+
+
+#: breaks the service's own store or archive, which a worker beside it does not work with
+of_the_daemon = pytest.mark.skipif(has_workers(), reason="test_workers.py has it with workers")
 
 
 @pytest.fixture
@@ -71,6 +76,7 @@ def test_a_restart_in_the_middle_goes_on_without_a_second_version(bench, server)
     asyncio.run(main())
 
 
+@of_the_daemon
 def test_a_package_whose_process_died_before_the_store_was_told_is_found(bench, server):
     """A crash between the two commits ends as completed, from the package, without asking the LMS again."""
     (course,) = ended(server, 1)
@@ -149,6 +155,7 @@ def test_an_outage_is_waited_for(bench, server):
     asyncio.run(main())
 
 
+@of_the_daemon
 def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
     """No attempt is counted and nothing half done remains; room made, the run goes on by itself."""
     courses = ended(server)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.cli_process import coursekeep
+from fakes.engines import STEADY
 from fakes.postgres_server import Databases, PostgresServer
 from fakes.service_bench import eventually
 from fakes.worker_bench import WorkerBench
@@ -86,20 +88,21 @@ def test_two_workers_archive_what_the_daemon_offers(bench, server):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_a_stopped_one_finishes(bench, server):
     """Of three processes one is killed and one asked to end: each course ends once, in a valid package.
 
     The killed one's course runs again elsewhere, counted; the other's is finished, and that process ends with code 0.
     """
     courses = ended(server, 5)
-    server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=2, times=3))
+    server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=4, times=3))
 
     async def main() -> None:
-        async with bench.service() as service:
+        async with bench.service(rhythm=STEADY) as service:
             path = settings_file(bench)
             workers = {name: start_worker(path, name) for name in ("one", "two", "three")}
             try:
-                await eventually(lambda: _listed(service, 3))
+                await eventually(lambda: _listed(service, 3), seconds=300)
                 run = await bench.run_ids(service, *courses)
                 busy = await eventually(lambda: _busy(service))
                 killed, stopped = busy["one"], busy["two"]
@@ -180,6 +183,10 @@ def test_a_worker_that_cannot_work_says_what_to_do(bench, databases):
             await worker.start()
 
     async def main() -> None:
+        path = bench.folder / "local.toml"
+        path.write_text('[engine]\nkind = "local"\n')
+        done = await coursekeep("worker", "--settings", str(path))
+        assert (done.code, "workers need `kind" in done.err) == (2, True), done.err
         await refused(bench.worker(engine={"kind": "local"}), SettingsError, 'need `kind = "procrastinate"`')
         sqlite = f"sqlite:///{bench.folder}/x.db"
         await refused(bench.worker(store={"url": sqlite}), SettingsError, "coursekeep db migrate-store")

@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any
 
 import psycopg
+import psycopg_pool
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Status
@@ -79,6 +80,7 @@ class Jobs:
                 max_size=_CONNECTIONS,
                 timeout=_CONNECT_TIMEOUT,
                 configure=_configure,
+                pool_factory=_pool,
             )
         )
         self._id: int | None = None
@@ -153,7 +155,14 @@ class Jobs:
 
 
 async def _configure(connection: Any) -> None:
-    await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
+    """Have each call be one trip to the server: all of them are single statements."""
+    await connection.set_autocommit(True)
+    await connection.execute("SET default_transaction_isolation = 'read committed'")
+
+
+def _pool(**arguments: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
+    """Make the pool without a trip that asks, before each use, whether a connection is alive: callers try again."""
+    return psycopg_pool.AsyncConnectionPool(**{**arguments, "check": None})
 
 
 def _job(found: Any) -> Job:

@@ -18,4 +18,4 @@ class Rhythm:
     #: between two looks at the queue, where nothing wakes
     look: float = 2.0
     #: the leader gathers changes for so long before it hands out more
-    gather: float = 0.02
+    gather: float = 0.1

@@ -52,6 +52,7 @@ class Taking:
         self._worker = worker
         self._rhythm = rhythm
         self._draining = False
+        self._last_run: Run | None = None
         self._look = asyncio.Event()
         #: what is in flight, by fence
         self._courses: dict[int, asyncio.Task[None]] = {}
@@ -157,6 +158,9 @@ class Taking:
                 await asyncio.sleep(_PATIENCE.seconds(failures))
 
     async def _run(self, item: Item) -> Run:
+        """Return the run of an item; what a worker needs of it does not change, so it is kept for those that follow."""
+        if self._last_run is not None and self._last_run.id == item.run_id:
+            return self._last_run
         failures = 0
         while True:
             try:
@@ -167,6 +171,7 @@ class Taking:
                 await asyncio.sleep(_PATIENCE.seconds(failures))
             else:
                 assert run is not None, "an item has a run: the database sees to it"
+                self._last_run = run
                 return run
 
     async def _done_with(self, job: Job) -> None:

@@ -15,10 +15,11 @@ from fakes.api_service import served
 from fakes.cli_process import coursekeep
 from fakes.console_house import ConsoleHouse, in_console
 from fakes.package_kit import new_archive
+from fakes.store_contract_leases import some_worker
 
 from coursekeep_daemon import system
 from coursekeep_daemon.registry import PluginRecord, PluginState
-from coursekeep_daemon.settings import ArchiveSettings, IntegrationSettings, Settings
+from coursekeep_daemon.settings import ArchiveSettings, EngineSettings, IntegrationSettings, Settings
 
 BROKEN = PluginRecord(
     name="ourlms",
@@ -181,6 +182,30 @@ def test_the_api_tells_no_configuration() -> None:
         assert "SECRET" not in answer.text
         assert answer.json()["terms_refreshes"][0]["integration"] == "main"
         assert answer.json()["storage"]["address"] == "file://***@srv/archive"
+
+    in_console(test)
+
+
+def test_running_workers_are_listed() -> None:
+    """Page, API and command name each worker with its slots; where none runs, the page says what to start."""
+
+    async def test(house: ConsoleHouse) -> None:
+        service: Any = house.api.service
+        service.settings = Settings(engine=EngineSettings(kind="procrastinate"))
+        browser = await house.signed_in("viewer")
+        assert "Start <code>coursekeep worker</code>" in (await browser.get("/system")).text
+        await house.api.store.enlist_worker(some_worker("east", concurrency=3))
+        await house.api.store.enlist_worker(some_worker("west", draining=True))
+        page = (await browser.get("/system")).text
+        async with house.api.client("read") as client:
+            told = (await client.get("/workers")).json()["items"]
+        async with served(house.api) as url:
+            done = await coursekeep("system", COURSEKEEP_URL=url, COURSEKEEP_TOKEN=house.api.tokens["read"])
+
+        assert "0 of at most 3 courses at once" in page
+        assert "<strong>west</strong> <span" in page
+        assert [(each["name"], each["concurrency"], each["busy"]) for each in told] == [("east", 3, 0), ("west", 2, 0)]
+        assert "east" in done.out
 
     in_console(test)
 
