@@ -9,7 +9,7 @@ PROJECTS := $(wildcard pyproject.toml contrib/*/pyproject.toml)
 PYTEST_ARGS ?= -n auto --dist loadgroup
 DEMO_ARGS ?=
 BENCH_ARGS ?=
-FAULTS_ARGS ?= --workers 3 --daemons 2
+FAULTS_ARGS ?= --daemons 2 --workers 3 --archive s3
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy

@@ -24,8 +24,6 @@ __all__ = ["Laboratory", "Outcome", "possible"]
 _COURSES = 5
 #: the longest that everything may take to be quiet again, in seconds
 _QUIET = 240.0
-#: every so many faults other programs judge too
-_THOROUGH = 20
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,7 +93,7 @@ class Laboratory:
         for number in range(count):
             yield first[number] if number < len(first) else self.dice.choices(among, weights)[0]
 
-    def once(self, fault: Fault) -> Outcome:
+    def once(self, fault: Fault, *, thorough: bool = False) -> Outcome:
         """Start a run, do the fault in its midst, take it back, wait until all is quiet, and judge."""
         self._number += 1
         chosen = self.dice.sample(list(self.lab.courses), _COURSES)
@@ -111,7 +109,7 @@ class Laboratory:
             held, when = self._disturb(fault, outcome)
             self._recover(outcome)
             outcome.taken_over = self._taken_over(held, when)
-            outcome.problems += self.judge(thorough=not self._number % _THOROUGH)
+            outcome.problems += self.judge(thorough=thorough)
         except (TimeoutError, AssertionError) as error:
             outcome.problems.append(Problem(verdict=Verdict.LOST, detail=f"stuck: {error}"))
         return outcome

@@ -21,6 +21,8 @@ __all__ = ["Bucket", "Folder", "ObjectStore", "Place"]
 
 _ORGANIZATION = "Example University"
 _PREFIX = "courses"
+#: an inventory and its sidecar
+_ENDS = ("", ".sha512")
 
 
 class Place(ABC):
@@ -120,11 +122,18 @@ class Bucket(Place):
         return found
 
     def fetch(self, package: str, folder: Path) -> Path:
-        """Fetch it as anybody would: list what lies there, and write each object to a file."""
-        above = f"{_PREFIX}/{object_path(package)}"
-        for page in obstore.list(self._server.store(), above):
-            for about in page:
-                target = folder / about["path"].removeprefix(f"{above}/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(bytes(obstore.get(self._server.store(), about["path"]).bytes()))
+        """Fetch what the inventory names, and what OCFL wants beside it; a list of this server can be incomplete."""
+        inventory = self.inventory(package)
+        beside = [
+            f"{place}inventory.json{end}" for place in ("", *(f"{v}/" for v in inventory["versions"])) for end in _ENDS
+        ]
+        for name in (
+            "0=ocfl_object_1.1",
+            *beside,
+            *(each for paths in inventory["manifest"].values() for each in paths),
+        ):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            key = f"{_PREFIX}/{object_path(package)}/{name}"
+            target.write_bytes(bytes(obstore.get(self._server.store(), key).bytes()))
         return folder
