@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -223,7 +224,7 @@ params = {{ ids = ["{self.known_courses[0]}"] }}
         for program in self.programs:
             assert program.process.alive, f"{program.name} ended:\n{program.process.said()}"
         for daemon in self.daemons:
-            until(f"{daemon.name} to be ready", lambda one=daemon: self._ready(one), seconds=STARTING)
+            until(f"{daemon.name} to be ready", partial(self._ready, daemon), seconds=STARTING)
         if self.workers:
             pids = {worker.process.pid for worker in self.workers}
             until("all workers to be known", lambda: pids <= self._known_workers(), seconds=STARTING)

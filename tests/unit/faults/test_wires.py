@@ -44,7 +44,11 @@ def connect(wire: Wire) -> socket.socket:
 
 
 def say(client: socket.socket, data: bytes) -> None:
-    threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)), daemon=True).start()
+    def said() -> None:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=said, daemon=True).start()
 
 
 def hear(client: socket.socket) -> bytes:
