@@ -46,6 +46,7 @@ class Shape:
     archive: str = "disk"
     #: courses at once in one process
     concurrency: int = 2
+    #: of the LMS; half of them have ended, and seven of them must take no longer than others
     courses: int = 30
     #: milliseconds that the LMS takes for every answer
     delay: int = 10

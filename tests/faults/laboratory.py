@@ -76,6 +76,7 @@ class Laboratory:
         with ExitStack() as stack:
             stack.enter_context(self.lab)
             self.courses = Courses(self.lab)
+            assert len(self.lab.courses) > _COURSES, "the LMS has too few courses that have ended"
             self.courses.learn()
             self._follower = stack.enter_context(Follower(self.lab))
             self._judge = Judge(self.lab, self.courses, self._follower)

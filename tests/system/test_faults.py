@@ -27,7 +27,7 @@ FAULTS = (
 
 def test_nothing_is_lost_or_twice_whatever_dies(tmp_path: Path) -> None:
     """A fault in the midst of a run leaves every course archived once, as undisturbed; and the judge is not blind."""
-    with Laboratory(tmp_path / "lab", Shape(workers=2, courses=16), SEED) as laboratory:
+    with Laboratory(tmp_path / "lab", Shape(workers=2, courses=20), SEED) as laboratory:
         faults = [each for each in CATALOGUE if each.name in FAULTS and not each.why_not(laboratory.lab)]
         outcomes = [laboratory.once(fault, thorough=fault is faults[-1]) for fault in faults]
         said = "\n".join(outcome.line() for outcome in outcomes)
