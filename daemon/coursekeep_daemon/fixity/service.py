@@ -19,7 +19,7 @@ from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.fixity.records import Finding, FindingChange
 from coursekeep_daemon.fixity.throttle import Interrupted, Throttle
 from coursekeep_daemon.fixity.verifier import Check, Verifier
-from coursekeep_daemon.fixity.view import FixityView
+from coursekeep_daemon.fixity.view import GOOD_FOR, FixityView
 from coursekeep_daemon.package import Archive, PackageBusy, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.runs.waiting import wait_for_event
@@ -75,6 +75,8 @@ class FixityPace:
     repair: timedelta = timedelta(days=1)
     #: between two messages of one kind about packages of an integration
     messages: timedelta = timedelta(hours=1)
+    #: how many times longer than a count of all packages took its numbers are good
+    counts: float = GOOD_FOR
     #: seconds that a reading gets to break off at a stop
     stop: float = 5.0
 
@@ -96,7 +98,6 @@ class FixityService:
     ) -> None:
         """Take what is needed; `mender` where not the archive itself repairs. Does nothing yet."""
         self.verifier = Verifier(archive, store, clock)
-        self.view = FixityView(store, holds, settings, clock)
         self._archive = archive
         self._store = store
         self._holds = holds
@@ -105,6 +106,7 @@ class FixityService:
         self._metrics = metrics
         self._mender = mender or (archive if isinstance(archive, Mender) else None)
         self._pace = pace or FixityPace()
+        self.view = FixityView(store, holds, settings, clock, good_for=self._pace.counts)
         self._throttle = Throttle(self._max_rate)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -309,4 +309,4 @@ def test_switched_off_it_reads_nothing_but_tells_what_others_found(tmp_path: Pat
         assert len(log_of(bench, package_id)) == 1
         assert len((await bench.store.notifications()).items) == 1
 
-    in_bench(tmp_path, test, every="off", pace=FixityPace(look=5.0))
+    in_bench(tmp_path, test, every="off", pace=FixityPace(look=5.0, counts=0.0))
