@@ -58,6 +58,10 @@ class Metrics:
         """Have something else asked at every reading, which knows names of the catalogue."""
         self.registry.register(collector)
 
+    def remove(self, collector: Collector) -> None:
+        """Ask something no more."""
+        self.registry.unregister(collector)
+
     def plugins(self, states: Mapping[str, int]) -> None:
         """Note how many plugins are in each state."""
         for state, count in states.items():
