@@ -73,6 +73,7 @@ class Bench:
         self.archiving = Archiving()
         self.names = ["main"]
         self.full = False
+        self.look: Callable[[], None] = lambda: None
 
     def check_writable(self) -> int:
         return 0 if self.full else 10
@@ -107,6 +108,7 @@ class Bench:
                 store_patience=PATIENCE,
             )
             await dispatcher.start()
+            self.look = dispatcher.wake
             try:
                 yield store
             finally:
@@ -186,6 +188,7 @@ def test_a_large_run_does_not_starve_a_small_one(bench: Bench) -> None:
             await eventually(lambda: len(bench.archiving.order) == 4)
             assert len(await store.leases()) <= 6  # the slots, and one in hand for each worker
             small = await bench.run(store, 5)
+            bench.look()  # as the daemon does for every new run
             bench.archiving.gate.set()
             await ended(store, small)
             first = [run for run, _ in bench.archiving.order[:30]]
