@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
 
 from coursekeep import CheckStep
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.integrations import Questions
 from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.origin import close_match
-from coursekeep_daemon.package import Archive, PackageError, VerifyReport
+from coursekeep_daemon.package import Archive, VerifyReport
 from coursekeep_daemon.registry import Unknown
 from coursekeep_daemon.requests import BadRequest, RunRequest, check_patterns
 from coursekeep_daemon.runs.holds import Holds
@@ -34,6 +34,7 @@ class Calls(ScheduleCalls):
     archive: Archive
     holds: Holds
     expiry: Expiry
+    fixity: FixityService
     metrics: Metrics
     _planner: Planner
     _questions: Questions
@@ -80,18 +81,9 @@ class Calls(ScheduleCalls):
         """Read the terms again, and return how many there are. Raises `BadRequest`, and what the connector raises."""
         return await self._questions.refresh_terms(self._usable(integration))
 
-    async def verify_package(self, package_id: str, version: int | None = None) -> VerifyReport:
+    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "daemon") -> VerifyReport:
         """Verify a package, and keep the outcome with each version and in its log. Raises `PackageError`."""
-        report = await asyncio.to_thread(self.archive.verify, package_id, version)
-        for known in await self.store.package(package_id):
-            if version in (None, known.version):
-                await self.store.record_verification(package_id, known.version, self.clock(), report.valid)
-        said = {key: value for key, value in report.to_json().items() if key != "path"}  # which is this machine's own
-        try:
-            await asyncio.to_thread(self.archive.log_event, package_id, "fixity", said)
-        except PackageError as error:  # an archive that cannot be written now can be checked all the same
-            log.warning("fixity_not_logged", package=package_id, reason=str(error))
-        return report
+        return (await self.fixity.verify(package_id, version, by=by)).report
 
     def _check_request(self, request: RunRequest) -> None:
         """Raise `BadRequest` where a request cannot be used now. Asks no LMS."""

@@ -18,6 +18,7 @@ import structlog
 from coursekeep import ConnectorError, CoursekeepError
 from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions
 from coursekeep_daemon.metrics import Metrics
@@ -61,6 +62,7 @@ class Parts:
     expiry: Expiry
     questions: Questions
     notifications: Notifications
+    fixity: FixityService
     following: Following
     metrics: Metrics
     tracing: Tracing
@@ -104,6 +106,8 @@ class Leader:
             await self._start_dispatcher(stack)
             stack.push_async_callback(self._parts.notifications.stop)
             await self._parts.notifications.start()
+            stack.push_async_callback(self._parts.fixity.stop)
+            await self._parts.fixity.start()
             await self._start_scheduler(stack)
             self._stack = stack.pop_all()
         self._in_background(self._parts.questions.check_halted, self._parts.lmses)

@@ -10,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from coursekeep import Asked, Governor, Observer
+from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.metrics_catalogue import CATALOGUE, MetricKind, MetricSpec
 from coursekeep_daemon.store import Item, ItemResult, StoreObserver
 
@@ -101,6 +102,17 @@ class Metrics:
             changes=self._histogram("coursekeep_store_batch_changes"),
             commit=self._histogram("coursekeep_store_commit_seconds"),
             read=self._histogram("coursekeep_store_read_seconds"),
+        )
+
+    def fixity(self) -> FixityMetrics:
+        """Return what counts the checks of stored packages."""
+        return FixityMetrics(
+            packages=self._gauge("coursekeep_fixity_packages"),
+            findings=self._gauge("coursekeep_fixity_findings"),
+            oldest=self._gauge("coursekeep_fixity_oldest_seconds"),
+            checks=self._counter("coursekeep_fixity_checks_total"),
+            size=self._counter("coursekeep_fixity_bytes_total"),
+            repairs=self._counter("coursekeep_fixity_repairs_total"),
         )
 
     def render(self) -> bytes:

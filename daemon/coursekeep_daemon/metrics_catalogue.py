@@ -108,6 +108,13 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     # the archive
     _shared("coursekeep_archive_free_bytes", "Free space where packages are kept."),
     _shared("coursekeep_archive_size_bytes", "Size of the file system where packages are kept."),
+    # fixity
+    _gauge("coursekeep_fixity_packages", "Packages: all, verified within the period, unverified, overdue.", "state"),
+    _gauge("coursekeep_fixity_findings", "Packages that are not as they were written: open, accepted.", "state"),
+    _gauge("coursekeep_fixity_oldest_seconds", "Age of the oldest verification, or of what was never verified."),
+    _counter("coursekeep_fixity_checks_total", "Checks: valid, damaged, missing, unreadable, busy.", "result"),
+    _counter("coursekeep_fixity_bytes_total", "Bytes read and hashed to verify packages."),
+    _counter("coursekeep_fixity_repairs_total", "Repairs: done, failed.", "result"),
     # schedules, credentials, notifications
     _shared("coursekeep_schedule_last_slot_timestamp_seconds", "Last time that a schedule was kept.", "schedule"),
     _shared("coursekeep_schedule_late_seconds", "How long a schedule's time has passed without a run.", "schedule"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_va
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.roles import Role
 from coursekeep_daemon.secrets import is_reference
-from coursekeep_daemon.spans import parse_span, parse_time_zone, parse_year_end
+from coursekeep_daemon.spans import before, parse_span, parse_time_zone, parse_year_end
 
 __all__ = [
     "NAME",
@@ -23,6 +23,7 @@ __all__ = [
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
+    "FixitySettings",
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
@@ -165,6 +166,23 @@ class TelemetrySettings(_Section):
                 raise ValueError(f"{name!r} is no name of a header")
             if not is_reference(secret):  # settings are shown, and nothing tells which headers hold secrets
                 raise ValueError('a header is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
+        return value
+
+
+class FixitySettings(_Section):
+    """How stored packages are verified again and again."""
+
+    every: str = Field("90 days", description="Within which span every package is read again; `off` reads none.")
+    max_rate: ByteSize = Field(ByteSize(50 * 2**20), description="Most bytes to read per second; 0 sets no limit.")
+
+    @field_validator("every")
+    @classmethod
+    def _period(cls, value: str) -> str:
+        if value == "off":
+            return value
+        if not parse_span(value):
+            raise ValueError("a package cannot be read again within no time; write `off` to have none read")
+        before(datetime(2000, 1, 1, tzinfo=UTC), value)  # raises where there is no such moment
         return value
 
 

@@ -27,6 +27,7 @@ from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.engine import Rhythm
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import Questions, open_integrations
 from coursekeep_daemon.leader import Leader, Parts
@@ -152,6 +153,9 @@ class Service(Calls):
     async def _start_store(self, stack: AsyncExitStack) -> None:
         """Open the store. A new database is made; an old one is not touched, but refused with what to run."""
         url, password = self.settings.store.url, self._store_password
+        if not self._alone and url.startswith("sqlite"):
+            reason = 'several daemons and workers need the store in PostgreSQL: set `url` in [store], or kind = "local"'
+            raise self.settings.origin.error(("engine", "kind"), reason)
         if await asyncio.to_thread(Store.make, url, password=password):
             log.info("store_created", url=without_credentials(url))
         sharing = Sharing.ALONE if self._alone else Sharing.MANY
@@ -241,6 +245,14 @@ class Service(Calls):
             told=lambda message: self._hooks.tell("notification", notification=message.payload()),
             counted=self.metrics.notified,
         )
+        self.fixity = FixityService(
+            archive=self.archive,
+            store=self.store,
+            holds=self.holds,
+            clock=self.clock,
+            settings=self.settings.fixity,
+            metrics=self.metrics.fixity(),
+        )
         self._scheduled = ScheduledRuns(
             store=self.store,
             start_run=self._start_scheduled,
@@ -288,6 +300,7 @@ class Service(Calls):
             expiry=self.expiry,
             questions=self._questions,
             notifications=self.notifications,
+            fixity=self.fixity,
             following=self._following,
             metrics=self.metrics,
             tracing=self.observation.tracing,

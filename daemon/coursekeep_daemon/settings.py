@@ -30,6 +30,7 @@ from coursekeep_daemon.sections import (
     ArchiveSettings,
     DaemonSettings,
     EngineSettings,
+    FixitySettings,
     IntegrationSettings,
     NotificationSettings,
     OidcSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "ArchiveSettings",
     "DaemonSettings",
     "EngineSettings",
+    "FixitySettings",
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    fixity: FixitySettings = Field(default_factory=FixitySettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     integrations: dict[str, IntegrationSettings] = Field(default_factory=dict)

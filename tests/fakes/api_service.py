@@ -26,6 +26,8 @@ from coursekeep_connectors import register_connectors, register_course_sources
 from coursekeep_daemon.accounts import Accounts
 from coursekeep_daemon.control import Control
 from coursekeep_daemon.expiry import Expiry
+from coursekeep_daemon.fixity.service import FixityService
+from coursekeep_daemon.metrics import Metrics
 from coursekeep_daemon.notifications.messages import Message
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
@@ -105,6 +107,14 @@ class FakeService:
         self.system = SystemView(self)
         self.openid: OpenId | None = None
         self.holds = FakeHolds(store, {}, lambda: datetime.now(UTC))
+        self.fixity = FixityService(
+            archive=self.archive,
+            store=store,
+            holds=self.holds,
+            clock=self.clock,
+            settings=self.settings.fixity,
+            metrics=Metrics("0").fixity(),
+        )
         self.target = FakeTarget("ops", [], [])
         self.notifications = Notifications(store, self.holds, [self.target], clock=lambda: datetime.now(UTC))
         self.control = Control(store, self.holds, integrations={"main"})
@@ -204,7 +214,7 @@ class FakeService:
     def next_fire(self, schedule: Schedule) -> datetime | None:
         return datetime(2030, 1, 1, tzinfo=UTC) if schedule.enabled else None
 
-    async def verify_package(self, package_id: str, version: int | None = None) -> Any:
+    async def verify_package(self, package_id: str, version: int | None = None, *, by: str = "") -> Any:
         return SimpleNamespace(valid=True, checked_files=3, checked_bytes=9, problems=[])
 
 

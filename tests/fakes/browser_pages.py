@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fakes.browser_house import PASSWORD, USERS, BrowserHouse
 from fakes.daemon_process import wait_for
+from fakes.damage import flip
 from playwright.sync_api import Page
 
 __all__ = ["PAGES", "PageCase", "tell"]
@@ -75,6 +76,10 @@ def _cancel_opened(page: Page) -> None:
     page.get_by_text("Cancel this run for good").click()
 
 
+def _accept_opened(page: Page) -> None:
+    page.locator("details summary", has_text="Accept").first.click()
+
+
 def _scheduled(page: Page, cron: str = "0 3 1 3,9 *") -> None:
     page.get_by_label("Name", exact=True).fill("refresh_after_a_year")
     page.get_by_label("Cron rule").fill(cron)
@@ -140,6 +145,9 @@ PAGES: tuple[PageCase, ...] = (
         prepare=lambda page: _press(page, "Verify now"),
         pictured=False,
     ),
+    PageCase(name="fixity", path="/fixity", role="administrator", prepare=_accept_opened),
+    PageCase(name="fixity-viewer", path="/fixity", role="viewer", pictured=False),
+    PageCase(name="fixity-nothing-fits", path="/fixity?state=repaired", pictured=False),
     PageCase(name="schedules", path="/schedules", role="administrator"),
     PageCase(name="schedules-viewer", path="/schedules", role="viewer", pictured=False),
     PageCase(
@@ -199,6 +207,7 @@ PAGES: tuple[PageCase, ...] = (
     ),
     PageCase(name="fresh-courses", path="/courses", pictured=False, fresh=True),
     PageCase(name="fresh-schedules", path="/schedules", role="administrator", pictured=False, fresh=True),
+    PageCase(name="fresh-fixity", path="/fixity", pictured=False, fresh=True),
     PageCase(name="fresh-notifications", path="/notifications", pictured=False, fresh=True),
 )
 
@@ -213,7 +222,8 @@ def tell(house: BrowserHouse) -> Told:
     daemon.finished(large)
     errors = _run_with_errors(house, ended)
     # the one with the most gaps shows the most
-    gaps = max(daemon.items(large), key=lambda item: item["gaps"])
+    *_, damaged, gaps = sorted(daemon.items(large), key=lambda item: item["gaps"])
+    _damage(house, str(damaged["package_id"]))
     return {
         "large": large,
         "errors": errors,
@@ -221,6 +231,14 @@ def tell(house: BrowserHouse) -> Told:
         "paused": _paused_run(house),
         "package": gaps["package_id"],
     }
+
+
+def _damage(house: BrowserHouse, package_id: str) -> None:
+    """A disk that changed a bit of a package, and a check that found it."""
+    path = house.daemon.get(f"/packages/{package_id}")["versions"][0]["path"]
+    flip(house.daemon.archive / path)
+    report = house.daemon.call("POST", f"/packages/{package_id}/verify").json()
+    assert not report["valid"]
 
 
 def _schedule(house: BrowserHouse) -> str:

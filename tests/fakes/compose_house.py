@@ -177,7 +177,11 @@ class ComposeHouse:
         program, *arguments = service.words if service.words[0] in self._programs else ("coursekeep", *service.words)
         made.words = [self._programs[program], *(self._inside(one, made) for one in arguments)]
         made.environment = {name: self._inside(str(value), made) for name, value in service.environment.items()}
-        made.environment |= {"PATH": os.environ["PATH"], "TMPDIR": str(made.places["/tmp"]), "LANG": "C.UTF-8"}
+        made.environment |= {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "TMPDIR": str(made.places["/tmp"]),
+            "LANG": "C.UTF-8",
+        }
         for target, name in service.configs.items():
             text = (self.file.parent / self.content["configs"][name]["file"]).read_text(encoding="utf-8")
             made.places[target].write_text(self._inside(text, made), encoding="utf-8")
@@ -254,7 +258,7 @@ class ComposeHouse:
         scripts = Path(sys.executable).parent
         server = usable(binaries(), self.folder, NOBODY if os.geteuid() == 0 else None)
         programs = {name: str(server / name) for name in ("postgres", "initdb", "pg_isready")}
-        programs |= {"coursekeep": str(scripts / "coursekeep")}
+        programs |= {"coursekeep": str(scripts / "coursekeep"), "sh": "/bin/sh"}
         for name, where in (("weed", str(scripts)), ("wget", None)):
             found = shutil.which(name, path=where)
             if found is None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from fakes.fixity_checks import well
 from fakes.store_house import (
     START,
     House,
@@ -276,7 +277,7 @@ class WorkContract:
             known = await store.course("main", "1")
             assert known is not None
             assert known.package_version == 3
-            await store.record_verification(version_of(item).package_id, 3, START, True)
+            await store.record_check(well(version_of(item).package_id, 3), by="ann")
             await store.record_version(version_of(item, 3, gaps=1))
 
             course = await store.course("main", "1")

@@ -42,7 +42,7 @@ def test_workers_are_counted_and_looked_at(bench):
             async def scraped(wanted: str, source=service) -> bool:
                 state = source.observation._state
                 if state is not None:
-                    state._max_age = 0.0
+                    state._max_age, state._patience = 0.0, 30.0
                 return wanted in (await source.observation.scrape()).decode()
 
             await eventually(lambda: service.leads)
@@ -53,8 +53,10 @@ def test_workers_are_counted_and_looked_at(bench):
                 port = taken.getsockname()[1]
             telemetry = {"metrics_host": "127.0.0.1", "metrics_port": port}
             async with bench.worker("one", telemetry=telemetry) as worker:
+                another = await bench.run_ids(service, str(bench.server.known["locked_file"]))
                 await bench.finished(service, run)
-                assert await scraped('coursekeep_courses_total{integration="main",status="completed"} 1.0', worker)
+                await bench.finished(service, another)
+                assert await scraped('coursekeep_courses_total{integration="main",status="completed"} 2.0', worker)
                 assert await scraped("coursekeep_store_up 1.0", worker)
                 assert await scraped('coursekeep_lms_answers_total{class="2xx",integration="main"}', worker)
                 assert await scraped('coursekeep_workers{state="working"} 1.0')

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from coursekeep import GapReason
 from coursekeep_daemon.expiry import EndState
+from coursekeep_daemon.fixity.records import FindingKind, FindingState
 from coursekeep_daemon.notifications.records import DeliveryState, NotificationKind
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus, SkipReason
 from coursekeep_daemon.store import Role
@@ -15,6 +16,8 @@ __all__ = [
     "DELIVERIES",
     "ENDS",
     "FAIL_REASONS",
+    "FINDINGS",
+    "FINDING_STATES",
     "GAP_REASONS",
     "ITEM_STATUSES",
     "NOTIFICATIONS",
@@ -247,6 +250,10 @@ NOTIFICATIONS: Mapping[NotificationKind, Word] = {
         "Archive not writable", "The storage of the archive is full, or cannot be written.", tone="bad"
     ),
     NotificationKind.STORAGE_RELEASED: Word("Archive writable again", "The work goes on.", tone="good"),
+    NotificationKind.PACKAGE_DAMAGED: Word(
+        "Packages damaged", "Stored packages are not as they were written, or not there.", tone="bad"
+    ),
+    NotificationKind.PACKAGE_REPAIRED: Word("Packages repaired", "Damaged packages are well again.", tone="good"),
 }
 
 #: how credentials stand that somebody knows the end of
@@ -254,6 +261,19 @@ CREDENTIALS: Mapping[EndState, Word] = {
     EndState.GOOD: Word("Good", "They end later than the notice that the settings ask for.", tone="good"),
     EndState.EXPIRING: Word("End soon", "They end within the notice that the settings ask for.", tone="warn"),
     EndState.EXPIRED: Word("Ended", "Nothing is archived until they are renewed.", tone="bad"),
+}
+
+#: what is wrong with a package
+FINDINGS: Mapping[FindingKind, Word] = {
+    FindingKind.DAMAGED: Word("Damaged", "Stored files are not as they were written.", tone="bad"),
+    FindingKind.MISSING: Word("Missing", "The archive does not have it, or not all of its versions.", tone="bad"),
+}
+
+#: how a finding stands
+FINDING_STATES: Mapping[FindingState, Word] = {
+    FindingState.OPEN: Word("Open", "It is still so.", tone="bad"),
+    FindingState.ACCEPTED: Word("Accepted", "It is still so; somebody has decided to live with it.", tone="warn"),
+    FindingState.REPAIRED: Word("Repaired", "The package is as it was written again.", tone="good"),
 }
 
 #: how a notification reaches one target
@@ -311,6 +331,9 @@ _ACTIONS: Mapping[str, str] = {
     "schedule.run": "Ran a schedule by hand",
     "notification.test": "Sent a test message",
     "package.verify": "Verified a package",
+    "package.damage": "Found a package damaged",
+    "package.repair": "Repaired a package",
+    "package.accept": "Accepted a damaged package",
 }
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

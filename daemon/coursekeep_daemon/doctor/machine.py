@@ -50,12 +50,17 @@ def _secrets(origin: Origin) -> Iterator[Finding]:
         if not is_reference(value):
             plain += [name] if isinstance(value, str) and sounds_secret(key[-1]) else []
             continue
+        of_service = "${" in str(value.get("file", ""))
+        if of_service and "CREDENTIALS_DIRECTORY" not in origin.environ:
+            said = f"{name} is a credential of the service, which cannot be seen from here"
+            trouble.append(warning("secrets", said, "set CREDENTIALS_DIRECTORY to a folder with it, and look again"))
+            continue
         try:
             resolve_secrets({key[-1]: value}, key[:-1], origin)
         except CoursekeepError as error:
             trouble.append(failed("secrets", str(error), "put the secret there; the daemon does not start without it"))
             continue
-        if "file" in value and _others_read(origin.folder / value["file"]):
+        if "file" in value and not of_service and _others_read(origin.folder / value["file"]):
             path = origin.folder / value["file"]
             trouble.append(
                 warning("secrets", f"{name}: every user of this machine can read {path}", f"chmod 640 {path}")

@@ -98,10 +98,12 @@ _TYPES = {
     NotificationKind.RUN_FAILED.value: "failure",
     NotificationKind.CREDENTIALS_NEEDED.value: "failure",
     NotificationKind.STORAGE_HELD.value: "failure",
+    NotificationKind.PACKAGE_DAMAGED.value: "failure",
     NotificationKind.CREDENTIALS_EXPIRING.value: "warning",
     NotificationKind.RUN_RECOVERED.value: "success",
     NotificationKind.CREDENTIALS_RENEWED.value: "success",
     NotificationKind.STORAGE_RELEASED.value: "success",
+    NotificationKind.PACKAGE_REPAIRED.value: "success",
 }
 
 

@@ -201,6 +201,50 @@ def _storage_released(told: Notification, data: Mapping[str, Any]) -> tuple[str,
     ]
 
 
+def _package_damaged(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
+    count, missing = data["count"], data["missing"]
+    are = "is" if count == 1 else "are"
+    lines = [
+        f"The archive was read again: {_packages(count)} of the integration {told.integration} {are} not as written."
+    ]
+    if missing:
+        lines.append(f"Of {_packages(missing)} the archive has nothing, or lacks versions that it had.")
+    lines += ["", *_named_packages(data)]
+    lines += [
+        "",
+        "What to do: look at the storage first; it may go on losing data. See what is wrong with",
+        "`coursekeep package fixity`. Put the named files back from a copy of the archive, then run",
+        "`coursekeep package verify ID`. A new import of the course does not mend what is stored.",
+    ]
+    return f"{_packages(count)} of the archive {are} damaged ({told.integration})", lines
+
+
+def _package_repaired(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
+    count = data["count"]
+    are = "is" if count == 1 else "are"
+    lines = [
+        f"{_packages(count)} of the integration {told.integration}, found damaged before, {are} as written again.",
+        "",
+        *_named_packages(data),
+        "",
+        "What to do: look at the storage, if you have not: something has changed what was written there.",
+    ]
+    return f"{_packages(count)} of the archive {are} well again ({told.integration})", lines
+
+
+def _named_packages(data: Mapping[str, Any]) -> Iterator[str]:
+    for each in data["packages"]:
+        said = f": {_short(each['detail'])}" if each["detail"] else ""
+        yield f"- {each['package_id']} (course {_short(each['course_id'])}), {each['kind']}{said}"
+    rest = data["count"] - len(data["packages"])
+    if rest:
+        yield f"- and {rest:,} more"
+
+
+def _packages(number: int) -> str:
+    return "1 package" if number == 1 else f"{number:,} packages"
+
+
 _WRITERS = {
     NotificationKind.RUN_FAILED: _run_failed,
     NotificationKind.RUN_RECOVERED: _run_recovered,
@@ -209,6 +253,8 @@ _WRITERS = {
     NotificationKind.CREDENTIALS_EXPIRING: _credentials_expiring,
     NotificationKind.STORAGE_HELD: _storage_held,
     NotificationKind.STORAGE_RELEASED: _storage_released,
+    NotificationKind.PACKAGE_DAMAGED: _package_damaged,
+    NotificationKind.PACKAGE_REPAIRED: _package_repaired,
 }
 
 

@@ -21,6 +21,8 @@ class NotificationKind(StrEnum):
     CREDENTIALS_EXPIRING = "credentials_expiring"  # they end within the notice of the settings
     STORAGE_HELD = "storage_held"  # the archive cannot be written: everything waits
     STORAGE_RELEASED = "storage_released"
+    PACKAGE_DAMAGED = "package_damaged"  # packages are not as they were written, or not there at all
+    PACKAGE_REPAIRED = "package_repaired"  # such packages are well again
 
 
 class DeliveryState(StrEnum):

@@ -18,7 +18,7 @@ from coursekeep_daemon.package.errors import (
     WrongSize,
 )
 from coursekeep_daemon.package.reading import NamedGap, NamedGaps, StatedCompleteness
-from coursekeep_daemon.package.report import Problem, VerifyReport
+from coursekeep_daemon.package.report import Pace, Problem, VerifyReport
 from coursekeep_daemon.package.schemas import RecordRefused
 from coursekeep_daemon.package.sink import FileSink
 from coursekeep_daemon.package.verify import verify_path
@@ -36,6 +36,7 @@ __all__ = [
     "NamedGaps",
     "NoSuchPackage",
     "OtherSource",
+    "Pace",
     "PackageBusy",
     "PackageContext",
     "PackageDamaged",

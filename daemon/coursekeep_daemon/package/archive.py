@@ -22,7 +22,7 @@ from coursekeep_daemon.package.errors import NoSuchPackage, PackageBusy, Package
 from coursekeep_daemon.package.jsontext import to_line
 from coursekeep_daemon.package.names import safe_id
 from coursekeep_daemon.package.ocfl import LAYOUT_FILES, ROOT_DECLARATION, Inventory, object_path
-from coursekeep_daemon.package.report import VerifyReport
+from coursekeep_daemon.package.report import Pace, VerifyReport
 from coursekeep_daemon.package.storage import Staging, storage_errors, sync_directory, sync_file
 from coursekeep_daemon.package.writer import PackageWriter, Place
 
@@ -149,10 +149,13 @@ class Archive:
         place = self._place(self.object_id(context.integration, course.id))
         return PackageWriter(place, course, context, redactions, self._clock)
 
-    def verify(self, object_id: str, version: int | None = None) -> VerifyReport:
-        """Check a package's stored bytes, and one version's bag. Raises `NoSuchPackage` and what storage raises."""
+    def verify(self, object_id: str, version: int | None = None, *, pace: Pace | None = None) -> VerifyReport:
+        """Check a package's stored bytes, and one version's bag. Raises `NoSuchPackage` and what storage raises.
+
+        `pace` is called with the size of each block that was read; what it raises breaks the check off.
+        """
         self._existing(object_id).version(version)
-        return verify.verify_object(self._place(object_id).directory, version)
+        return verify.verify_object(self._place(object_id).directory, version, pace)
 
     def completeness(self, object_id: str, version: int | None = None) -> reading.StatedCompleteness:
         """Return what a version says of its completeness. Raises `PackageDamaged`, `NoSuchPackage` and as `head`."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Problem", "VerifyReport"]
+__all__ = ["Pace", "Problem", "VerifyReport"]
+
+#: is called with the bytes of each block that was read: it may wait, and raise to break the check off
+Pace = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +33,18 @@ class VerifyReport:
     #: objects checked, each with the version whose bag was checked
     objects: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    pace: Pace | None = field(default=None, repr=False, compare=False)
 
     @property
     def valid(self) -> bool:
         """Tell whether nothing is wrong."""
         return not self.problems
+
+    def block(self, size: int) -> None:
+        """Count a block that was read and hashed, at the pace that was asked for."""
+        self.checked_bytes += size
+        if self.pace is not None:
+            self.pace(size)
 
     def problem(self, path: str, what: str) -> None:
         """Add what is wrong."""

@@ -52,7 +52,7 @@ def _hash(file: IO[bytes], algorithms: Collection[str], report: VerifyReport) ->
     while block := file.read(BLOCK):
         for digest in hashes.values():
             digest.update(block)
-        report.checked_bytes += len(block)
+        report.block(len(block))
     report.checked_files += 1
     return {name: digest.hexdigest() for name, digest in hashes.items()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coursekeep_daemon.package.errors import PackageError
 from coursekeep_daemon.package.ocfl import OBJECT_DECLARATION, ROOT_DECLARATION, object_path
-from coursekeep_daemon.package.report import VerifyReport
+from coursekeep_daemon.package.report import Pace, VerifyReport
 from coursekeep_daemon.package.storage import storage_errors
 from coursekeep_daemon.package.trees import DirectoryTree, ZipTree
 from coursekeep_daemon.package.verify_bag import check_bag
@@ -42,9 +42,9 @@ def verify_path(path: Path) -> VerifyReport:
     )
 
 
-def verify_object(directory: Path, version: int | None = None) -> VerifyReport:
+def verify_object(directory: Path, version: int | None = None, pace: Pace | None = None) -> VerifyReport:
     """Check an OCFL object, and the bag of a version (None: the newest). Raises `PackageError` as `verify_path`."""
-    report = VerifyReport("object", str(directory))
+    report = VerifyReport("object", str(directory), pace=pace)
     check_object(directory, version, report)
     return report
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 
 from coursekeep import Course
 from coursekeep_daemon.store.database import Database, Insert
-from coursekeep_daemon.store.errors import NoSuchRecord
 from coursekeep_daemon.store.models import course, package_version
 from coursekeep_daemon.store.records import CatalogueCourse, PackageVersion, Slice
 from coursekeep_daemon.store.room import Room
@@ -109,10 +107,6 @@ class Catalogue(Room):
             )
         )
 
-    async def record_verification(self, package_id: str, version: int, at: datetime, valid: bool) -> None:
-        """Note when a version was last verified, and the outcome. Raises `NoSuchRecord`."""
-        await self._writer.run(lambda tx: _verified(tx, package_id, version, at, valid))
-
     async def record_version(self, version: PackageVersion) -> None:
         """Note a version that the archive holds, whether or not it is known; the course's newest package follows."""
         statements = VersionStatements(self._database)
@@ -185,13 +179,6 @@ def _see(tx: Transaction, integration: str, courses: Sequence[Course]) -> None:
         statement.on_conflict_do_update(index_elements=["integration", "course_id"], set_=seen),
         rows,
     )
-
-
-def _verified(tx: Transaction, package_id: str, version: int, at: datetime, valid: bool) -> None:
-    table = package_version
-    which = update(table).where(table.c.package_id == package_id, table.c.version == version)
-    if tx.execute(which.values(verified_at=at, valid=valid)).rowcount == 0:
-        raise NoSuchRecord(f"There is no version {version} of package {package_id}.")
 
 
 def _is_newest(*same: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -228,7 +228,11 @@ class PackageVersionRow(Base, table=True):
     """A version of a package. No foreign keys: a version found in the archive may name a run of an earlier store."""
 
     __tablename__ = "package_version"
-    __table_args__ = (UniqueConstraint("package_id", "version"), Index(None, "integration", "course_id", "version"))
+    __table_args__ = (
+        UniqueConstraint("package_id", "version"),
+        Index(None, "integration", "course_id", "version"),
+        Index(None, "verified_at", "id"),
+    )
 
     id: int | None = _id()
     package_id: str = Field(sa_type=CleanString)

@@ -15,6 +15,7 @@ from coursekeep_daemon.store.daemons import Daemons
 from coursekeep_daemon.store.database import Sharing
 from coursekeep_daemon.store.days import Days
 from coursekeep_daemon.store.events import Events
+from coursekeep_daemon.store.fixity import Fixity
 from coursekeep_daemon.store.integrations import Integrations
 from coursekeep_daemon.store.items import Items
 from coursekeep_daemon.store.leases import Leases
@@ -63,6 +64,7 @@ class Store(
     Notifications,
     Days,
     Daemons,
+    Fixity,
     Troubles,
     WorkStates,
 ):

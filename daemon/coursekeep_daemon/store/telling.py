@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, func, select
 
+from coursekeep_daemon.fixity.records import Finding, FindingKind, FindingState
 from coursekeep_daemon.notifications.records import NotificationKind
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus, RunStatus
 from coursekeep_daemon.store.models import item, run, run_count
@@ -15,10 +17,21 @@ from coursekeep_daemon.store.models_notifications import notification
 from coursekeep_daemon.store.records import Run
 from coursekeep_daemon.store.transaction import Transaction
 
-__all__ = ["open_trouble", "tell_credentials", "tell_failed_run", "tell_recovered_runs", "tell_trouble", "tell_well"]
+__all__ = [
+    "open_trouble",
+    "tell_credentials",
+    "tell_failed_run",
+    "tell_packages",
+    "tell_recovered_runs",
+    "tell_trouble",
+    "tell_well",
+]
 
 #: reasons that a message names at most
 _NAMED = 5
+
+#: packages that a message names at most
+_PACKAGES = 10
 
 
 def tell_failed_run(tx: Transaction, ended: Run) -> None:
@@ -109,6 +122,34 @@ def tell_well(
     trouble_id, since = found
     data = {"since": since.isoformat().replace("+00:00", "Z")}
     _add(tx, kind, data, integration=integration, recovers=trouble_id)
+    return True
+
+
+def tell_packages(
+    tx: Transaction, state: FindingState, integration: str, found: Sequence[Finding], apart: timedelta
+) -> bool:
+    """Note packages that are damaged, or well again, in one message; False where the last one is too recent."""
+    repaired = state is FindingState.REPAIRED
+    kind = NotificationKind.PACKAGE_REPAIRED if repaired else NotificationKind.PACKAGE_DAMAGED
+    newest = select(notification.c.at).where(notification.c.kind == kind, notification.c.integration == integration)
+    last = tx.execute(newest.order_by(notification.c.id.desc()).limit(1)).scalar()
+    if last is not None and timedelta() <= tx.now - last < apart:
+        return False
+    data = {
+        "count": len(found),
+        "missing": sum(each.kind is FindingKind.MISSING for each in found),
+        "packages": [
+            {
+                "package_id": each.package_id,
+                "course_id": each.course_id,
+                "kind": each.kind,
+                "problems": each.problem_count,
+                "detail": each.detail,
+            }
+            for each in found[:_PACKAGES]
+        ],
+    }
+    _add(tx, kind, data, integration=integration)
     return True
 
 

@@ -267,7 +267,7 @@ def test_an_invalid_package_exits_1() -> None:
         problem = SimpleNamespace(path="data/x", what="digest differs")
         report = SimpleNamespace(valid=False, checked_files=1, checked_bytes=1, problems=[problem])
 
-        async def bad_report(package_id: str, version: int | None = None) -> Any:
+        async def bad_report(package_id: str, version: int | None = None, *, by: str) -> Any:
             return report
 
         house.service.verify_package = bad_report

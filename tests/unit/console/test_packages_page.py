@@ -18,6 +18,7 @@ from fakes.package_kit import content, new_archive, parts, write
 
 from coursekeep import Course, Gap, GapReason, Kind
 from coursekeep_daemon.console.words import GAP_REASONS, gap_words
+from coursekeep_daemon.fixity.verifier import Verifier
 from coursekeep_daemon.package import Archive, Committed
 from coursekeep_daemon.runs.versions import version_of
 from coursekeep_daemon.service import Service
@@ -53,7 +54,8 @@ def on_the_shelf(test: Callable[[Shelf], Awaitable[None]], more: list[Gap] | Non
             written = [write(archive), write(archive, [*parts(grade=90.0), *(more or [])])]
             service: Any = house.api.service
             service.archive = archive
-            service.verify_package = lambda *asked: Service.verify_package(service, *asked)
+            service.fixity.verifier = Verifier(archive, house.api.store, service.clock)
+            service.verify_package = lambda *asked, **by: Service.verify_package(service, *asked, **by)
             for head in archive.versions(written[0].object_id):
                 await house.api.store.record_version(version_of(head, "main"))
             await test(Shelf(house=house, archive=archive, versions=written))

@@ -59,6 +59,8 @@ ROUTES: dict[str, Role | None] = {
     "GET /courses": VIEWER,
     "GET /packages/{package_id}": VIEWER,
     "POST /packages/{package_id}/verify": OPERATOR,
+    "GET /fixity": VIEWER,
+    "POST /fixity/findings/{finding_id}/accept": ADMINISTRATOR,
     "GET /packages/{package_id}/versions/{version}/download": OPERATOR,
     "GET /system": VIEWER,
     "GET /schedules": VIEWER,

@@ -59,7 +59,7 @@ def test_no_secret_stands_in_the_file() -> None:
 def test_there_are_a_daemon_three_workers_a_database_and_an_object_store() -> None:
     """The services are those of the guide, and those of Coursekeep run commands that it has."""
     assert {one.name: one.replicas for one in SERVICES} == {
-        "database": 1, "objects": 1, "upgrade": 1, "daemon": 1, "worker": 3,
+        "database": 1, "objects": 1, "bucket": 1, "upgrade": 1, "daemon": 1, "worker": 3,
     }  # fmt: skip
     for service in OURS:
         command = typer.main.get_command(make_app())

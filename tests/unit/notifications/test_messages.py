@@ -30,6 +30,27 @@ DATA: dict[NotificationKind, dict[str, Any]] = {
     NotificationKind.CREDENTIALS_EXPIRING: {"when": "2027-01-31 is their last day", "remedy": "Renew them."},
     NotificationKind.STORAGE_HELD: {"reason": "no space left", "since": "2026-03-01T12:00:00Z"},
     NotificationKind.STORAGE_RELEASED: {"since": "2026-03-01T12:00:00Z"},
+    NotificationKind.PACKAGE_DAMAGED: {
+        "count": 12,
+        "missing": 1,
+        "packages": [
+            {"package_id": "urn:uuid:1", "course_id": "7", "kind": "damaged", "problems": 3, "detail": None},
+            {
+                "package_id": "urn:uuid:2",
+                "course_id": "8",
+                "kind": "missing",
+                "problems": 1,
+                "detail": "https://u:hidden@s3",
+            },
+        ],
+    },
+    NotificationKind.PACKAGE_REPAIRED: {
+        "count": 1,
+        "missing": 0,
+        "packages": [
+            {"package_id": "urn:uuid:1", "course_id": "7", "kind": "damaged", "problems": 3, "detail": "from a copy"}
+        ],
+    },
 }
 
 

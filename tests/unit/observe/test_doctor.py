@@ -114,6 +114,10 @@ def test_secrets_that_are_missing_or_open(deployment: Deployment, monkeypatch: p
     secret.chmod(0o640)
     expect(deployment.examine()["secrets"], Health.OK, "all are there")
 
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    deployment.sections["integrations.main"] = f'{base}token = {{ file = "${{CREDENTIALS_DIRECTORY}}/token" }}\n'
+    expect(deployment.examine()["secrets"], Health.WARNING, "credential of the service")
+
     deployment.sections["integrations.main"] = f'{base}token = "sesame-open-77"\n'
     path = deployment.path
     path.chmod(0o644)

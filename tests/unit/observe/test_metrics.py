@@ -45,7 +45,8 @@ async def space() -> tuple[int, int]:
 def state_of(store: Store, metrics: Metrics, clock: Any, **more: Any) -> StateMetrics:
     holds = Holds(store, {"main": None}, clock)  # type: ignore[dict-item]  # nobody asks it
     settings = Settings(integrations={"main": IntegrationSettings(connector="canvas")})
-    return StateMetrics(metrics, store, holds, Expiry(settings, {}, store, holds, clock), space, clock=clock, **more)
+    expiry = Expiry(settings, {}, store, holds, clock)
+    return StateMetrics(metrics, store, holds, expiry, space, clock=clock, **{"patience": 30.0, **more})
 
 
 def documented() -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -203,7 +204,7 @@ def test_a_scrape_without_the_store_says_so(tmp_path):
 
     async def test(store: Store) -> None:
         metrics = Metrics("0")
-        state = state_of(store, metrics, house.clock, max_age=0.0, patience=0.1)
+        state = state_of(store, metrics, house.clock, max_age=0.0, patience=30.0)
         await state.refresh()
         assert value(metrics.render(), "coursekeep_archive_free_bytes") == 5_000
 
@@ -213,11 +214,13 @@ def test_a_scrape_without_the_store_says_so(tmp_path):
             await silent.wait()
 
         work_state, store.work_state = store.work_state, never  # type: ignore[method-assign]
+        state._patience = 0.05
         await state.refresh()
         assert value(metrics.render(), "coursekeep_store_up") == 0
         assert value(metrics.render(), "coursekeep_archive_free_bytes") is None
 
         await state.stop()
+        state._patience = 30.0
         store.work_state = work_state  # type: ignore[method-assign]
         await state.refresh()
         assert value(metrics.render(), "coursekeep_store_up") == 1

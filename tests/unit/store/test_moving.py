@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fakes.fixity_checks import wrong
 from fakes.postgres_server import Databases
 from fakes.store_contract_leases import offer, some_worker
 from fakes.store_house import START, House, claimed_item, completed, failed, new_run, plans, schedule, sqlite_house
@@ -64,7 +65,7 @@ async def fill(store: Store) -> None:
     await store.see_courses("main", [Course(id="9", name="Ä course", ended_at=START)])
     item = await claimed_item(store, run)
     await store.finish_item(completed(item, gaps=2))
-    await store.record_verification(f"urn:uuid:{item.course_id}", 1, START, valid=False)
+    await store.record_check(wrong(f"urn:uuid:{item.course_id}"), by="fixity")
     await store.add_items(run.id, plans(300, 2))
     for each in await store.claim_items(run.id, limit=2, now=START):
         await store.finish_item(failed(each))

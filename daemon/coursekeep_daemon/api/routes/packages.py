@@ -168,7 +168,9 @@ async def verification(
     async with caller.audited("package.verify", target) as entry:
         await known_versions(service, package_id, version)
         with domain_errors():
-            report = models.Verification.model_validate(await service.verify_package(package_id, version))
+            report = models.Verification.model_validate(
+                await service.verify_package(package_id, version, by=caller.name)
+            )
         entry.detail["valid"] = report.valid
     return report
 

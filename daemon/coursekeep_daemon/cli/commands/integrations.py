@@ -134,7 +134,7 @@ def course_list(
 
 
 def system(call: Call) -> None:
-    """Show how the daemon stands: versions, storage, database, workers. Exits 1 where it is not ready."""
+    """Show how the daemon stands: versions, storage, database, workers, daemons. Exits 1 where it is not ready."""
     with call.client() as client:
         found = client.get("/system")
     if call.as_json:
@@ -152,6 +152,11 @@ def system(call: Call) -> None:
             ("integration", "terms read next", "rule", "time zone"),
             [[each[name] for name in names] for each in found["terms_refreshes"]],
         )
+        seen = ("host", "pid", "leads", "version", "started_at", "seen_at")
+        call.print.table(
+            ("daemon on", "process", "leads", "version", "started", "last seen"),
+            [[each[name] for name in seen] for each in found["daemons"]],
+        )
         if found["credentials"]:
             names = ("integration", "state", "at", "basis")
             call.print.table(
@@ -168,6 +173,6 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name in ("libraries", "storage", "database", "workers", "reasons"):
             flat |= {f"{name} {key}": each for key, each in value.items() if key != "processes"}
-        elif name not in ("terms_refreshes", "credentials"):
+        elif name not in ("terms_refreshes", "credentials", "daemons"):
             flat[name] = value
     return flat

@@ -1,4 +1,4 @@
-"""`coursekeep package`: list, show, completeness, verify, export."""
+"""`coursekeep package`: list, show, completeness, verify, export, fixity, accept."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def register(app: typer.Typer) -> None:
     command(group, "completeness")(completeness)
     command(group, "verify")(verify)
     command(group, "export")(export)
+    command(group, "fixity")(fixity)
+    command(group, "accept")(accept)
 
 
 def list_packages(
@@ -139,6 +141,44 @@ def export(
         call.print.data({"path": str(target), "bytes": size, "package_id": package, "version": version})
     else:
         call.print.say(f"{target}: {size} bytes")
+
+
+def fixity(
+    call: Call,
+    every: Annotated[bool, typer.Option("--all", help="Show also what is repaired.")] = False,
+) -> None:
+    """Show how the verification of all packages stands, and which are damaged.
+
+    Exits 0 where none is damaged or overdue, 1 where one is.
+    """
+    with call.client() as client:
+        stands = client.get("/fixity")
+        states = (None,) if every else ("open", "accepted")
+        found = [each for state in states for each in client.entries("/fixity/findings", limit=None, state=state)]
+    if call.as_json:
+        call.print.data({**stands, "findings": found})
+    else:
+        names = ("packages", "verified", "unverified", "overdue", "open", "accepted", "every", "next_at", "oldest_at")
+        call.print.fields(stands, (*names, "held") if stands["held"] else names)
+        if found:
+            heads = ("id", "package_id", "course_name", "kind", "state", "found_at", "problem_count", "detail")
+            call.print.table(heads, [[each[name] for name in heads] for each in found])
+    if stands["open"] or stands["overdue"]:
+        raise typer.Exit(EXIT_NOT_GOOD)
+
+
+def accept(
+    call: Call,
+    finding: Annotated[int, typer.Argument(metavar="FINDING", help="Number of the finding.")],
+    note: Annotated[str, typer.Option("--note", help="Why the damage is taken as it is.")] = "",
+) -> None:
+    """Take a damaged package as it is: it is not told or repaired any more, until something else is wrong with it."""
+    with call.client() as client:
+        found = client.post(f"/fixity/findings/{finding}/accept", {"note": note})
+    if call.as_json:
+        call.print.data(found)
+    else:
+        call.print.say(f"finding {finding}: accepted; {found['package_id']} stays as it is")
 
 
 def _newest(client: ApiClient, package: str) -> int:

@@ -80,6 +80,7 @@ async def imports(request: Request, service: Daemon, visit: Viewer) -> Response:
         next=next_page(request, part.next_cursor),
         statuses=RUN_STATUSES,
         chart=await _chart(service),
+        damaged=(await service.fixity.view.counts()).open,
         paused=any(hold.level is HoldLevel.ALL for hold in service.holds.overall()),
     )
 

@@ -20,10 +20,12 @@ async def system(request: Request, service: Daemon, visit: Viewer) -> Response:
     """Show plugins, versions, storage, database and workers; to administrators the configuration too."""
     with domain_errors():
         found = await service.system()
+        fixity = await service.fixity.view()
     return page(
         request,
         "system.html",
         system=found,
+        fixity=fixity,
         plugins=service.registry.plugins(),
         configuration=service.settings.redacted() if visit.may(Role.ADMINISTRATOR) else None,
     )
