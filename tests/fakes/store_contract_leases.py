@@ -292,6 +292,21 @@ class LeaseContract:
 
         house.run(test)
 
+    def test_listeners_are_told_of_workers_that_come_and_go(self, house: House) -> None:
+        """One that enlists, one that leaves and one that is swept each write an event, which names the worker."""
+
+        async def test(store: Store) -> None:
+            for name in ("one", "two"):
+                await store.enlist_worker(some_worker(name))
+            silent = {worker.id: worker.seen_at for worker in await store.workers() if worker.id == "two"}
+            await store.leave_worker("one")
+            await store.leave_worker("one")
+            await store.sweep_workers(silent)
+            told = [(each.data["worker"], each.data["present"]) for each in await store.events_after(0)]
+            assert told == [("one", True), ("two", True), ("one", False), ("two", False)]
+
+        house.run(test)
+
     def test_recovery_of_one_process_and_of_many(self, house: House) -> None:
         """`requeue_unleased` leaves what workers have; `requeue_interrupted` takes all, leases and workers too."""
 

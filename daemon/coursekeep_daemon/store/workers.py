@@ -35,10 +35,15 @@ class Workers(Room):
     """The processes that take courses."""
 
     async def enlist_worker(self, new: Worker) -> None:
-        """Make a worker known. `seen_at` and `busy` of the record are not looked at."""
+        """Make a worker known, and tell listeners. `seen_at` and `busy` of the record are not looked at."""
         row = {name: getattr(new, name) for name in _WORKER.names if name != "busy"}
         moment = self._database.moment()
-        await self._writer.run(lambda tx: tx.execute(insert(worker).values({**row, "seen_at": moment})) and None)
+
+        def enlist(tx: Transaction) -> None:
+            tx.execute(insert(worker).values({**row, "seen_at": moment}))
+            _tell(tx, new.name, present=True)
+
+        await self._writer.run(enlist)
 
     async def beat_worker(self, worker_id: str, *, draining: bool = False) -> frozenset[int] | None:
         """Give a sign of life, and return the fences of the leases that the worker still has.
@@ -91,7 +96,8 @@ class Workers(Room):
     def _dismiss(self, tx: Transaction, gone: Iterable[str], *, count: bool) -> list[Item]:
         if not (gone := sorted(gone)):
             return []
-        tx.execute(delete(worker).where(worker.c.id.in_(gone)))
+        for name in tx.execute(delete(worker).where(worker.c.id.in_(gone)).returning(worker.c.name)).scalars().all():
+            _tell(tx, name, present=False)
         left = select(lease.c.item_id, lease.c.id).where(lease.c.worker_id.in_(gone))
         results = [
             ItemResult(item_id=item_id, status=ItemStatus.QUEUED, count_attempt=count, fence=fence)
@@ -103,3 +109,8 @@ class Workers(Room):
     @cached_property
     def _returning(self) -> Finishing:
         return Finishing(self._database)
+
+
+def _tell(tx: Transaction, name: str, *, present: bool) -> None:
+    """Note the event of a worker that came or went: runs may have waited for it, or wait from now on."""
+    tx.tell("worker", {"worker": name, "present": present})

@@ -18,8 +18,10 @@ from fakes.worker_bench import QUICK
 from coursekeep_daemon.engine.offering import OfferingEngine
 from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Jobs, defer, queue_of
+from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.engine.upkeep import Upkeep
+from coursekeep_daemon.following import Following
 from coursekeep_daemon.runs.archiver import LeaseLost, Permit
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.dispatcher import Dispatcher
@@ -93,7 +95,7 @@ class Bench:
         return Workbench(store=store, archiver=archiver, hooks=hooks, store_patience=PATIENCE)
 
     @asynccontextmanager
-    async def leader(self, *, window: int = 16) -> AsyncIterator[Store]:
+    async def leader(self, *, window: int = 16, rhythm: Rhythm = QUICK) -> AsyncIterator[Store]:
         async with Store(self.url, queue=True) as store:
             await store.sync_integrations([(name, "x", {}) for name in self.names])
             lmses = self.lmses(window=window)
@@ -101,7 +103,7 @@ class Bench:
             dispatcher = Dispatcher(
                 store=store,
                 lmses=lmses,
-                engine=OfferingEngine(store, self.jobs(), _now, QUICK),
+                engine=OfferingEngine(store, self.jobs(), _now, rhythm),
                 plannings=plannings,
                 workbench=self.workbench(store),
                 holds=Holds(store, lmses, _now, needs_workers=True),
@@ -335,6 +337,34 @@ def test_nobody_serves_an_integration_that_no_worker_has(bench: Bench) -> None:
                     await ended(store, run)
                     await holds.refresh()
                     assert holds.hold(await bench.run(store, 1)) is None
+
+    in_loop(test)
+
+
+def test_a_run_that_waits_for_a_worker_goes_on_as_soon_as_there_is_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader offers courses to a worker that comes though nothing else happens; whoever follows knows of it too."""
+    monkeypatch.setattr("coursekeep_daemon.following._LOOK_AGAIN", 60)
+
+    async def test() -> None:
+        bench.archiving.gate.set()
+        seldom = Rhythm(beat=60, silence=120, look=60, gather=0.01)
+        async with bench.leader(rhythm=seldom) as store, Store(bench.url, queue=True) as other:
+            run = await bench.run(store, 2)
+            holds = Holds(other, bench.lmses(), _now, needs_workers=True)
+            await holds.refresh()
+            following = Following(other, holds)
+            await following.start()
+            try:
+                await eventually(lambda: holds.hold(run) is not None)
+                async with bench.worker():
+                    await eventually(lambda: holds.hold(run) is None, seconds=20)
+                    await eventually(lambda: bench.archiving.order, seconds=20)
+                    await ended(store, run)
+                await eventually(lambda: holds.hold(run) is not None, seconds=20)
+            finally:
+                await following.stop()
 
     in_loop(test)
 
