@@ -13,6 +13,7 @@ from bench.campus import measure_campus
 from bench.engine import measure_engine
 from bench.http import measure_downloads, measure_requests
 from bench.memory import measure_memory
+from bench.objects import measure_objects
 from bench.packages import measure_packages
 from bench.pause import measure_pause
 from bench.postgresql import measure_postgresql
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "engine": measure_engine,
     "packages": measure_packages,
     "archives": measure_archives,
+    "objects": measure_objects,
 }
 
 

@@ -1,7 +1,8 @@
 """What only one daemon of a database does: started as a whole when it begins to lead, and stopped when it ends.
 
-It hands out courses, looks after storage and sick LMSs, delivers notifications, keeps the times of schedules, and
-watches when credentials end. What others are asked for meanwhile reaches it through the store and its events.
+It hands out courses, looks after storage and sick LMSs, delivers notifications, keeps the times of schedules, watches
+when credentials end, and lets replicas follow the archive. What others are asked for meanwhile reaches it through the
+store and its events.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import ParamSpec, Self
 
 import structlog
 
 from coursekeep import ConnectorError, CoursekeepError
+from coursekeep_daemon import replication
 from coursekeep_daemon.engine import Engine, LocalEngine, Rhythm, open_engine
 from coursekeep_daemon.expiry import Expiry
 from coursekeep_daemon.fixity.service import FixityService
@@ -68,6 +71,8 @@ class Parts:
     tracing: Tracing
     patience: Patience
     limits: Limits
+    #: at which replicas follow the archive
+    copies: replication.Pace | None
     #: of an engine with workers
     rhythm: Rhythm | None
     store_password: str | None
@@ -90,6 +95,7 @@ class Leader:
         self._background: set[asyncio.Task[None]] = set()
         self.watch = Watch(parts.holds, parts.archive.check_writable, parts.settings.archive.min_free, parts.patience)
         self.dispatcher = self._dispatcher()
+        self.replication = replication.Replication(parts.archive, parts.store, parts.clock, parts.copies)
 
     async def __aenter__(self) -> Self:
         """Start everything, in the order in which the parts need each other. A failure stops what had started."""
@@ -109,6 +115,7 @@ class Leader:
             stack.push_async_callback(self._parts.fixity.stop)
             await self._parts.fixity.start()
             await self._start_scheduler(stack)
+            await self._start_replication(stack)
             self._stack = stack.pop_all()
         self._in_background(self._parts.questions.check_halted, self._parts.lmses)
         return self
@@ -187,6 +194,12 @@ class Leader:
         stack.push_async_callback(scheduler.stop)
         await scheduler.start()
         stack.enter_context(self._parts.following.calling({"schedule"}, scheduler.look))
+
+    async def _start_replication(self, stack: AsyncExitStack) -> None:
+        for state in self.replication.states:
+            self._parts.metrics.watch_replica(state.address, partial(self.replication.away, state.address))
+        stack.push_async_callback(self.replication.stop)
+        await self.replication.start()
 
     async def _refresh_terms(self, integration: str) -> None:
         try:

@@ -67,6 +67,10 @@ class Metrics:
         """Note whether the store could be read."""
         self._gauge("coursekeep_store_up").set(int(up))
 
+    def watch_replica(self, address: str, away: Callable[[], bool]) -> None:
+        """Have a replica asked at every reading whether it is away."""
+        self._gauge("coursekeep_replica_away").labels(address).set_function(away)
+
     def course_done(self, item: Item, result: ItemResult) -> None:
         """Count an item that an attempt has ended."""
         self._counter("coursekeep_courses_total").labels(item.integration, item.status.value).inc()

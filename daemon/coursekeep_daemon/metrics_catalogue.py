@@ -99,6 +99,7 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     _shared("coursekeep_worker_slots_busy", "Courses that all workers together have in flight."),
     _gauge("coursekeep_integration_held", "1 while trouble holds an integration.", "integration"),
     _gauge("coursekeep_storage_held", "1 while storage holds the work."),
+    _gauge("coursekeep_replica_away", "1 while nothing can be copied to a replica.", "replica"),
     # the store
     _gauge("coursekeep_store_up", "1 where the store could be read for this answer."),
     _histogram("coursekeep_store_batch_changes", "Changes that became one transaction.", _CHANGES),

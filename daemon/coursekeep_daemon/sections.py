@@ -27,6 +27,7 @@ __all__ = [
     "IntegrationSettings",
     "NotificationSettings",
     "OidcSettings",
+    "S3Settings",
     "ScheduleSettings",
     "StoreSettings",
     "TelemetrySettings",
@@ -112,13 +113,58 @@ class StoreSettings(_Section):
         return value
 
 
+class S3Settings(_Section):
+    """How an object store is reached. What is unset comes from the environment (`AWS_...`) or from the machine."""
+
+    endpoint: str | None = Field(None, description="Address of the store; unset: Amazon's own for the region.")
+    region: str | None = Field(None, description="Region of the bucket.")
+    access_key_id: dict[str, str] | str | None = Field(None, repr=False, description="Name of the access key.")
+    secret_access_key: dict[str, str] | str | None = Field(None, repr=False, description="Secret of the access key.")
+    path_style: bool = Field(True, description="False puts the bucket's name into the host's.")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s?#@]+", value):
+            raise ValueError("an address such as https://s3.example.edu is needed, without credentials")
+        return value
+
+    @field_validator("access_key_id", "secret_access_key")
+    @classmethod
+    def _reference(cls, value: object) -> object:
+        if isinstance(value, dict) and not is_reference(value):
+            raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key go together; leave out both, or set both")
+        return self
+
+
 class ArchiveSettings(_Section):
     """Where packages are kept."""
 
-    url: str = Field("file://./archive", pattern=r"^file://", description="Archive; relative to the settings file.")
+    url: str = Field(
+        "file://./archive",
+        pattern=r"^(file|s3)://",
+        description="Archive: file://path, relative to the settings file, or s3://bucket/prefix.",
+    )
+    s3: S3Settings = Field(default_factory=S3Settings, description="How the store of an s3:// address is reached.")
+    replicas: tuple[str, ...] = Field((), description="Archives to which every version is copied; as `url`.")
+    replica_s3: S3Settings | None = Field(None, description="How the store of replicas is reached; unset: as `s3`.")
     organization: str = Field("", description="Name of the institution, written into every package.")
     min_free: ByteSize = Field(ByteSize(2**30), description="Free space below which no course is begun.")
     max_file_size: ByteSize | None = Field(None, description="Larger files become gaps; unset takes every file.")
+
+    @field_validator("replicas")
+    @classmethod
+    def _replicas(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not each.startswith(("file://", "s3://")):
+                raise ValueError(f"{each!r} is no address; write one such as file:///mnt/copy or s3://bucket/prefix")
+        return value
 
 
 class EngineSettings(_Section):

@@ -21,7 +21,9 @@ from typing import Any, Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon import replication
 from coursekeep_daemon.accounts import Accounts
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.budget import Budgets
 from coursekeep_daemon.calls import Calls
 from coursekeep_daemon.control import Control
@@ -38,7 +40,7 @@ from coursekeep_daemon.notifications.opening import open_targets
 from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
-from coursekeep_daemon.package import Archive, StorageUnavailable
+from coursekeep_daemon.package import StorageUnavailable
 from coursekeep_daemon.readiness import DatabaseCheck
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import BadRequest, RunRequest
@@ -80,6 +82,7 @@ class Service(Calls):
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
+        copies: replication.Pace | None = None,
         cadence: Cadence | None = None,
         look_again: float = LOOK_AGAIN,
         rhythm: Rhythm | None = None,
@@ -94,6 +97,7 @@ class Service(Calls):
         self._patience = patience or Patience()
         self._retry = retry
         self._pace = pace
+        self._copies = copies
         self._cadence = cadence
         self._look_again = look_again
         #: what this daemon runs while it leads; where it does not, what it ran last
@@ -179,12 +183,11 @@ class Service(Calls):
             )
 
     async def _start_archive(self) -> None:
-        settings = self.settings.archive
-        self.archive = Archive.open(settings.url, organization=settings.organization)
-        if not self.archive.exists and (await self.store.packages(limit=1)).items:
+        self.archive = open_archive(self.settings)
+        if not await asyncio.to_thread(lambda: self.archive.exists) and (await self.store.packages(limit=1)).items:
             raise StorageUnavailable(
-                f"The store knows packages, but there is no archive at {self.archive.root}. Mount its disk, or correct "
-                "archive.url; nothing was written there."
+                f"The store knows packages, but there is no archive at {self.archive.address}. Mount its disk, or "
+                "correct archive.url; nothing was written there."
             )
         await asyncio.to_thread(self.archive.prepare)
 
@@ -306,6 +309,7 @@ class Service(Calls):
             tracing=self.observation.tracing,
             patience=self._patience,
             limits=self._limits,
+            copies=self._copies,
             rhythm=self._rhythm,
             store_password=self._store_password,
             declared=self._declared,

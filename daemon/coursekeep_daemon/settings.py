@@ -225,11 +225,22 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     database = settings.store.url
     if database.startswith("sqlite:///"):
         database = f"sqlite:///{data_dir / database.removeprefix('sqlite:///')}"
-    archive = folder / unquote(settings.archive.url.removeprefix("file://"))
+    archive = settings.archive
     return settings.model_copy(
         update={
             "daemon": settings.daemon.model_copy(update={"data_dir": data_dir}),
             "store": settings.store.model_copy(update={"url": database}),
-            "archive": settings.archive.model_copy(update={"url": f"file://{quote(str(archive.resolve()))}"}),
+            "archive": archive.model_copy(
+                update={
+                    "url": _anchored_file(archive.url, folder),
+                    "replicas": tuple(_anchored_file(each, folder) for each in archive.replicas),
+                }
+            ),
         }
     )
+
+
+def _anchored_file(url: str, folder: Path) -> str:
+    if not url.startswith("file://"):
+        return url
+    return f"file://{quote(str((folder / unquote(url.removeprefix('file://'))).resolve()))}"

@@ -6,6 +6,7 @@ nothing, decides nothing about runs, and has no API.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import socket
@@ -18,6 +19,7 @@ from typing import Self
 import structlog
 
 from coursekeep import RetryPolicy
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.budget import Budgets
 from coursekeep_daemon.engine.own_storage import OwnStorage
 from coursekeep_daemon.engine.procrastinate import Jobs
@@ -26,7 +28,7 @@ from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.following import Following
 from coursekeep_daemon.integrations import open_integrations
 from coursekeep_daemon.observation import Observation
-from coursekeep_daemon.package import Archive, StorageUnavailable
+from coursekeep_daemon.package import StorageUnavailable
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.archiver import Archiver, Rules
 from coursekeep_daemon.runs.backoff import Backoff
@@ -103,7 +105,7 @@ class WorkerProcess:
             stack.push_async_callback(self.store.stop)
             await self.store.start()
             await stack.enter_async_context(Budgets(self.settings.store.url, lmses, password=password))
-            self._open_archive()
+            await asyncio.to_thread(self._open_archive)
             self.holds = Holds(self.store, lmses, _now)
             self.observation.watch_worker(self.store, self.holds, in_flight=lambda: self.busy)
             for name, reason in unusable.items():
@@ -166,12 +168,11 @@ class WorkerProcess:
 
     def _open_archive(self) -> None:
         """Open the archive, which the daemon has made: a worker on a machine where it is not mounted makes no other."""
-        settings = self.settings.archive
-        self.archive = Archive.open(settings.url, organization=settings.organization)
+        self.archive = open_archive(self.settings)
         if not self.archive.exists:
             raise StorageUnavailable(
-                f"There is no archive at {self.archive.root}: mount its disk here, or correct archive.url. The daemon "
-                "makes a new one at its first start; a worker never does."
+                f"There is no archive at {self.archive.address}: mount its disk here, or correct archive.url. The "
+                "daemon makes a new one at its first start; a worker never does."
             )
 
     def _rules(self) -> Rules:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +48,9 @@ class S3Server:
     owner: Account = OWNER
     #: is known, and may do nothing
     stranger: Account = STRANGER
+    #: end the server as a power cut would, and start it again with the data that it had
+    kill: Callable[[], None] = lambda: None
+    start: Callable[[], None] = lambda: None
 
     def store(self, bucket: str | None = None) -> S3Store:
         """Return the owner's client."""
@@ -96,15 +99,35 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         ]
     }
     (folder / "accounts.json").write_text(json.dumps(accounts))
-    server = S3Server(url=f"http://127.0.0.1:{(ports := _free_ports(8))[0]}")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(_command(program, folder, ports), stdout=log, stderr=log, cwd=folder)
+    ports = _free_ports(8)
+    running = _Running(_command(program, folder, ports), folder)
+    server = S3Server(url=f"http://127.0.0.1:{ports[0]}", kill=running.kill, start=lambda: running.start(server))
     try:
-        wait_for("the object store to take objects", lambda: _ready(process, server, folder))
+        running.start(server)
         yield server
     finally:
-        process.kill()  # it would take half a minute to say farewell, and its data goes anyway
-        process.wait()
+        running.kill()  # it would take half a minute to say farewell, and its data goes anyway
+
+
+class _Running:
+    """The process."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._command = command
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, server: S3Server) -> None:
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._folder)
+        self._process = process
+        wait_for("the object store to take objects", lambda: _ready(process, server, self._folder))
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 def _command(program: str, folder: Path, ports: list[int]) -> list[str]:
@@ -130,6 +153,8 @@ def _command(program: str, folder: Path, ports: list[int]) -> list[str]:
         "-s3",
         f"-s3.port={s3}",
         f"-s3.port.grpc={s3_grpc}",
+        "-s3.port.iceberg=0",  # two further services, whose usual ports a second server would not get
+        "-s3.port.lance=0",
         f"-s3.config={folder}/accounts.json",
     ]
 

@@ -11,6 +11,7 @@ from fakes.engines import ServiceWithWorker, engine_settings, has_workers, store
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
+from coursekeep_daemon import replication
 from coursekeep_daemon.notifications.courier import Pace
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.requests import RunRequest
@@ -84,10 +85,18 @@ class Bench:
             base[name] = base.get(name, {}) | section
         return Settings(**base)
 
-    def service(self, *, registry: Registry | None = None, clock: Clock | None = None, **sections: Any) -> Service:
+    def service(
+        self,
+        *,
+        registry: Registry | None = None,
+        clock: Clock | None = None,
+        copies: replication.Pace | None = None,
+        **sections: Any,
+    ) -> Service:
         retry = RetryPolicy(attempts=2, wait=0.01, longest=0.02)
         limits = Limits(wait=Backoff(first=0.01, longest=0.02))
-        more = {} if clock is None else {"clock": clock}
+        more: dict[str, Any] = {} if clock is None else {"clock": clock}
+        more["copies"] = copies
         settings = self.settings(**sections)
         kind = ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service
         return kind(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from coursekeep import CoursekeepError
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.doctor.finding import Finding, failed, ok, warning
-from coursekeep_daemon.package import Archive
 from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.secrets import without_credentials
 from coursekeep_daemon.settings import Settings, store_password
@@ -56,7 +56,7 @@ async def _inside(settings: Settings, store: Store, now: datetime) -> AsyncItera
 
 def _has_archive(settings: Settings) -> bool:
     try:
-        return Archive.open(settings.archive.url, organization="").exists
+        return open_archive(settings).exists
     except CoursekeepError:
         return False
 

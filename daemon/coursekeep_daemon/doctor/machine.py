@@ -15,9 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coursekeep import CoursekeepError
+from coursekeep_daemon.archives import open_archive
 from coursekeep_daemon.doctor.finding import Finding, failed, ok, warning
 from coursekeep_daemon.origin import Origin
-from coursekeep_daemon.package import Archive, PackageError
+from coursekeep_daemon.package import PackageError
 from coursekeep_daemon.secrets import is_reference, resolve_secrets, sounds_secret
 from coursekeep_daemon.settings import Settings
 
@@ -134,7 +135,7 @@ def _archive(settings: Settings) -> Iterator[Finding]:
     """Look at the archive: whether it is there and can be written, and its room. Writes nothing."""
     where = settings.archive
     try:
-        archive = Archive.open(where.url, organization=where.organization)
+        archive = open_archive(settings)
         if not archive.exists:
             said = f"there is no archive at {where.url}"
             yield warning(

@@ -88,7 +88,7 @@ class Verifier:
         head = self._head(package_id)
         report, kind = self._once(package_id, version, known, pace)
         if kind is not None:
-            self._archive.space()  # raises where the archive is away
+            self._archive.check_present()  # raises where the archive is away
             if self._head(package_id) != head:
                 raise PackageBusy(f"The package {package_id} was written while it was checked. Try again.")
         return report, kind

@@ -18,10 +18,12 @@ from coursekeep_daemon.package.errors import (
     WrongSize,
 )
 from coursekeep_daemon.package.reading import NamedGap, NamedGaps, StatedCompleteness
+from coursekeep_daemon.package.repair import Mended, RepairReport
 from coursekeep_daemon.package.report import Pace, Problem, VerifyReport
 from coursekeep_daemon.package.schemas import RecordRefused
 from coursekeep_daemon.package.sink import FileSink
-from coursekeep_daemon.package.verify import verify_path
+from coursekeep_daemon.package.targets import S3Options, S3Step
+from coursekeep_daemon.package.verify import verify_address, verify_path
 from coursekeep_daemon.package.writer import PackageWriter
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "FileSink",
     "Head",
     "KindCount",
+    "Mended",
     "NamedGap",
     "NamedGaps",
     "NoSuchPackage",
@@ -44,6 +47,9 @@ __all__ = [
     "PackageWriter",
     "Problem",
     "RecordRefused",
+    "RepairReport",
+    "S3Options",
+    "S3Step",
     "StatedCompleteness",
     "Step",
     "StorageFull",
@@ -51,5 +57,6 @@ __all__ = [
     "VerifyReport",
     "WrongContent",
     "WrongSize",
+    "verify_address",
     "verify_path",
 ]

@@ -10,17 +10,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from coursekeep_daemon.package.errors import PackageDamaged
 from coursekeep_daemon.package.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, sidecar, sidecar_matches
-from coursekeep_daemon.package.storage import BLOCK, Staged, Staging, storage_errors, sync_directory, sync_file
+from coursekeep_daemon.package.storage import BLOCK, Staging, storage_errors, sync_directory, sync_file
 
-__all__ = ["OnStep", "Step", "commit", "load", "recover"]
+if TYPE_CHECKING:
+    from coursekeep_daemon.package.targets.base import NewVersion, OnStep
+
+__all__ = ["Step", "commit", "load", "recover"]
 
 log = structlog.get_logger(__name__)
 
@@ -35,36 +39,22 @@ class Step(StrEnum):
     SIDECAR = "sidecar"  # and so is its sidecar: the version counts
 
 
-OnStep = Callable[[Step], None]
+def commit(place: Path, root: Path, staging: Staging, version: NewVersion, *, on_step: OnStep) -> None:
+    """Write a version into the object at `place`.
 
-
-def commit(
-    place: Path,
-    root: Path,
-    staging: Staging,
-    inventory: Inventory,
-    *,
-    stored: Mapping[str, str],
-    staged: Mapping[str, Staged],
-    on_step: OnStep,
-) -> None:
-    """Write the newest version of `inventory` into the object at `place`.
-
-    `stored` gives where below the object each new logical path is stored, `staged` the bytes. Raises `StorageFull`,
-    `StorageUnavailable`; then nothing has changed, or `recover` finishes it.
+    Raises `StorageFull`, `StorageUnavailable`; then nothing has changed, or `recover` finishes it.
     """
     with storage_errors(place):
         built = staging.path("object")
-        _build(built, inventory, stored, staged)
+        _build(built, version)
         on_step(Step.BUILT)
         _sync_tree(built)
         on_step(Step.SYNCED)
-        if inventory.head == 1:
+        if version.inventory.head == 1:
             _install(built, place, root, staging)
             on_step(Step.MOVED)
             return
-        name = f"v{inventory.head}"
-        os.rename(built / name, place / name)
+        os.rename(built / version.name, place / version.name)
         sync_directory(place)
         on_step(Step.MOVED)
         _switch(built, place, on_step)
@@ -122,21 +112,20 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _build(built: Path, inventory: Inventory, stored: Mapping[str, str], staged: Mapping[str, Staged]) -> None:
+def _build(built: Path, new: NewVersion) -> None:
     """Lay out the new version below `built` as it will lie below the object."""
     known: set[Path] = set()
-    for logical, path in stored.items():
+    for logical, path in new.stored.items():
         target = built / path
         if target.parent not in known:
             target.parent.mkdir(parents=True, exist_ok=True)
             known.add(target.parent)
-        os.rename(staged[logical].path, target)
-    data = inventory.to_bytes()
-    version = built / f"v{inventory.head}"
+        os.rename(new.staged[logical].path, target)
+    version = built / new.name
     version.mkdir(parents=True, exist_ok=True)
-    _write_pair(version, data)
-    _write_pair(built, data)
-    if inventory.head == 1:
+    _write_pair(version, new.data)
+    _write_pair(built, new.data)
+    if new.inventory.head == 1:
         name, text = OBJECT_DECLARATION
         (built / name).write_bytes(text)
 

@@ -12,6 +12,7 @@ from coursekeep_daemon.package.bag import escapes
 from coursekeep_daemon.package.errors import PackageDamaged, PackageError
 from coursekeep_daemon.package.ocfl import Inventory
 from coursekeep_daemon.package.storage import BLOCK, storage_errors, sync_directory
+from coursekeep_daemon.package.targets.base import Opened, Place
 
 __all__ = ["bag_name", "extract", "iter_zip"]
 
@@ -26,26 +27,27 @@ def bag_name(object_id: str, version: int) -> str:
     return f"{object_id.removeprefix('urn:uuid:')}-v{version}".replace(":", "-").replace("/", "-")
 
 
-def iter_zip(directory: Path, inventory: Inventory, version: int) -> Iterator[bytes]:
+def iter_zip(place: Place, inventory: Inventory, version: int) -> Iterator[bytes]:
     """Yield a version as a zip with one bag, checking every file's digest on the way."""
     pipe = _Pipe()
     top = bag_name(inventory.id, version)
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:
         for path, digest in sorted(inventory.files(version).items()):
-            stored = directory / inventory.content(digest)
             info = zipfile.ZipInfo(f"{top}/{path}", _MTIME)
             info.create_system = 3  # with Unix permissions, on every system
             info.external_attr = 0o100644 << 16
             info.compress_type = zipfile.ZIP_DEFLATED if path.lower().endswith(_TEXT) else zipfile.ZIP_STORED
-            with archive.open(info, "w", force_zip64=_size(stored) >= zipfile.ZIP64_LIMIT // 2) as entry:
-                for block in _checked(stored, digest):
-                    entry.write(block)
-                    yield from pipe.take()
+            with _open(place, stored := inventory.content(digest)) as opened:
+                large = opened.size >= zipfile.ZIP64_LIMIT // 2
+                with archive.open(info, "w", force_zip64=large) as entry:
+                    for block in _checked(place, stored, opened, digest):
+                        entry.write(block)
+                        yield from pipe.take()
             yield from pipe.take()
     yield from pipe.take()
 
 
-def extract(directory: Path, inventory: Inventory, version: int, target: Path) -> None:
+def extract(place: Place, inventory: Inventory, version: int, target: Path) -> None:
     """Write a version as a bag into a new or empty directory, checking every file's digest on the way."""
     with storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
@@ -55,25 +57,27 @@ def extract(directory: Path, inventory: Inventory, version: int, target: Path) -
             if escapes(path):
                 raise PackageDamaged(f"The inventory of {inventory.id} names the path {path!r}, which leads elsewhere.")
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            with (target / path).open("xb") as file:
-                for block in _checked(directory / inventory.content(digest), digest):
+            stored = inventory.content(digest)
+            with (target / path).open("xb") as file, _open(place, stored) as opened:
+                for block in _checked(place, stored, opened, digest):
                     file.write(block)
         sync_directory(target)
 
 
-def _size(path: Path) -> int:
-    with storage_errors(path):
-        return path.stat().st_size
+def _open(place: Place, path: str) -> Opened:
+    with storage_errors(f"{place.address}/{path}"):
+        return place.open(path)
 
 
-def _checked(path: Path, digest: str) -> Iterator[bytes]:
+def _checked(place: Place, path: str, opened: Opened, digest: str) -> Iterator[bytes]:
+    where = f"{place.address}/{path}"
     found = hashlib.sha512(usedforsecurity=False)
-    with storage_errors(path), path.open("rb") as file:
-        while block := file.read(BLOCK):
+    with storage_errors(where):
+        while block := opened.file.read(BLOCK):
             found.update(block)
             yield block
     if found.hexdigest() != digest:
-        raise PackageDamaged(f"The stored file {path} does not match its checksum; the export was given up.")
+        raise PackageDamaged(f"The stored file {where} does not match its checksum; the export was given up.")
 
 
 class _Pipe(io.RawIOBase):

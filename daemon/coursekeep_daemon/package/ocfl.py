@@ -170,12 +170,13 @@ class Inventory:
         return min(paths)
 
     def next(
-        self, files: Mapping[str, str], *, created: datetime, message: str, user: Mapping[str, str]
+        self, files: Mapping[str, str], *, created: datetime, message: str, user: Mapping[str, str], folder: str = ""
     ) -> tuple[Inventory, dict[str, str]]:
         """Return the inventory with one version more, and which of its logical paths have to be stored.
 
         `files` are the new version's logical paths with their digests. Bytes that an earlier version stores are not
-        stored again. Within a new object every path is stored, so that ``v1/content`` is a whole bag by itself.
+        stored again. Within a new object every path is stored, so that ``v1/content`` is a whole bag by itself. The new
+        bytes lie below ``vN/content/<folder>``; `folder` is empty or ends in `/`.
         """
         number = self.head + 1
         manifest = {digest: list(paths) for digest, paths in self.manifest.items()}
@@ -185,7 +186,7 @@ class Inventory:
             digest = files[path]
             state.setdefault(digest, []).append(path)
             if number == 1 or digest not in manifest:
-                stored[path] = f"v{number}/content/{path}"
+                stored[path] = f"v{number}/content/{folder}{path}"
                 manifest.setdefault(digest, []).append(stored[path])
         version = Version(created=rfc3339(created), message=message, user=user, state=state)
         return (

@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from coursekeep_daemon.package.completeness import KindCount, Status
 from coursekeep_daemon.package.errors import PackageDamaged
 from coursekeep_daemon.package.ocfl import Inventory
 from coursekeep_daemon.package.storage import storage_errors
+from coursekeep_daemon.package.targets.base import Place
 
 __all__ = ["NamedGap", "NamedGaps", "StatedCompleteness", "read_completeness", "read_gaps"]
 
@@ -57,10 +57,10 @@ class NamedGaps:
     first: tuple[NamedGap, ...]
 
 
-def read_completeness(directory: Path, inventory: Inventory, version: int) -> StatedCompleteness:
+def read_completeness(place: Place, inventory: Inventory, version: int) -> StatedCompleteness:
     """Return what a version's completeness.json says. Raises `PackageDamaged`, `StorageUnavailable`."""
     lines: list[bytes] = []
-    for line in _lines(directory, inventory, version, "data/completeness.json"):
+    for line in _lines(place, inventory, version, "data/completeness.json"):
         lines.append(line)
         if len(lines) > _MOST_LINES:
             raise _damaged(inventory, version, "completeness.json is far longer than it can be")
@@ -76,14 +76,14 @@ def read_completeness(directory: Path, inventory: Inventory, version: int) -> St
         raise _damaged(inventory, version, f"completeness.json makes no sense ({error!r})") from error
 
 
-def read_gaps(directory: Path, inventory: Inventory, version: int, limit: int) -> NamedGaps:
+def read_gaps(place: Place, inventory: Inventory, version: int, limit: int) -> NamedGaps:
     """Return the first gaps of a version, and how many it has. Raises `PackageDamaged`, `StorageUnavailable`.
 
     The file is read to its end all the same: only then do its checksum and the number of its lines hold.
     """
     first: list[bytes] = []
     total = 0
-    for line in _lines(directory, inventory, version, "data/gaps.jsonl"):
+    for line in _lines(place, inventory, version, "data/gaps.jsonl"):
         total += 1
         if len(first) < limit:
             first.append(line)
@@ -93,23 +93,23 @@ def read_gaps(directory: Path, inventory: Inventory, version: int, limit: int) -
         raise _damaged(inventory, version, f"gaps.jsonl makes no sense ({error!r})") from error
 
 
-def _lines(directory: Path, inventory: Inventory, version: int, path: str) -> Iterator[bytes]:
+def _lines(place: Place, inventory: Inventory, version: int, path: str) -> Iterator[bytes]:
     """Yield the lines of a version's file. Raises `PackageDamaged` at the end where they are not those that were
     written, so nothing may be told of them before."""
     digest = inventory.files(version).get(path)
     if digest is None:
         raise _damaged(inventory, version, f"{path} is not in its inventory")
-    stored = directory / inventory.content(digest)
+    stored = inventory.content(digest)
     found = hashlib.sha512(usedforsecurity=False)
     try:
-        with stored.open("rb") as file:
-            while line := file.readline(_LONGEST_LINE):
+        with place.open(stored) as opened:
+            while line := opened.file.readline(_LONGEST_LINE):
                 found.update(line)
                 yield line
     except FileNotFoundError as error:
         raise _damaged(inventory, version, f"{path} is missing") from error
     except OSError as error:
-        with storage_errors(stored):
+        with storage_errors(f"{place.address}/{stored}"):
             raise error
     if found.hexdigest() != digest:
         raise _damaged(inventory, version, f"{path} does not match its checksum")

@@ -1,7 +1,6 @@
-"""Where packages lie: plain files in a directory, written so that a crash leaves the old state or the new one.
+"""Where versions are built: files that are hashed while they are written, synced, and locked.
 
-Everything that knows how files are synced, renamed and locked is here; an object store would take the place of
-`LocalStorage` and keep `Staging` for what is being built.
+An archive on a disk builds within itself, one in an object store in a directory of this machine.
 """
 
 from __future__ import annotations
@@ -24,6 +23,9 @@ __all__ = ["BLOCK", "HashedFile", "Lock", "Staged", "Staging", "storage_errors",
 
 #: bytes read or written at once
 BLOCK = 1 << 20
+
+#: within a writer's part of the staging area
+_NOTE = "note"
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNAVAILABLE = frozenset(
@@ -175,6 +177,8 @@ class Staging:
 
     def __init__(self, area: Path, name: str) -> None:
         self.directory = area / name
+        #: the note of an earlier writer, which died before it could remove what it says
+        self.left: str | None = None
         self._lock = Lock(area / f"{name}.lock")
         self._number = 0
 
@@ -184,6 +188,7 @@ class Staging:
             if not self._lock.take():
                 raise PackageBusy(f"Another writer is at work on this package: {self.directory.name}. Try again later.")
             try:
+                self.left = self._note()
                 self.clear()
             except BaseException:
                 self._lock.release()
@@ -204,6 +209,17 @@ class Staging:
         """Remove what an earlier writer left."""
         if self.directory.exists():
             shutil.rmtree(self.directory)
+
+    def leave_note(self, text: str) -> None:
+        """Write down what whoever comes next has to remove elsewhere, should this process die."""
+        with storage_errors(self.directory):
+            self.path(_NOTE).write_text(text)
+            sync_file(self.path(_NOTE))
+
+    def _note(self) -> str | None:
+        with suppress(FileNotFoundError, UnicodeDecodeError):
+            return self.path(_NOTE).read_text()
+        return None
 
     def prepare(self) -> None:
         """Make the directory for new files."""

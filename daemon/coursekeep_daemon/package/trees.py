@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from coursekeep_daemon.package.bag import escapes
 from coursekeep_daemon.package.report import VerifyReport
 from coursekeep_daemon.package.storage import BLOCK, storage_errors
+from coursekeep_daemon.package.targets.base import Opened, Place
+from coursekeep_daemon.package.targets.disk import Disk
 
-__all__ = ["DirectoryTree", "LogicalTree", "Tree", "Unreadable", "ZipTree", "hash_file", "walk"]
+__all__ = ["DirectoryTree", "Hashed", "LogicalTree", "Tree", "Unreadable", "ZipTree", "hash_stored"]
 
 
 class Unreadable(Exception):
@@ -57,37 +59,32 @@ def _hash(file: IO[bytes], algorithms: Collection[str], report: VerifyReport) ->
     return {name: digest.hexdigest() for name, digest in hashes.items()}
 
 
-def hash_file(path: Path, algorithms: Collection[str], report: VerifyReport) -> dict[str, str]:
-    """Return a file's digests. Raises `Unreadable` for a bad or vanished file, `StorageUnavailable` for the rest."""
+def _hash_opened(
+    open_: Callable[[], Opened], where: str, algorithms: Collection[str], report: VerifyReport
+) -> tuple[dict[str, str], int]:
+    """Return a file's digests and size. Raises `Unreadable` for a bad or vanished file, `PackageError` for the rest."""
     try:
-        with path.open("rb") as file:
-            return _hash(file, algorithms, report)
+        with open_() as opened:
+            return _hash(opened.file, algorithms, report), opened.size
     except OSError as error:
         if error.errno in (errno.EIO, errno.ENOENT, errno.EISDIR):
             raise Unreadable(f"it cannot be read ({error.strerror})") from error
-        with storage_errors(path):
+        with storage_errors(where):
             raise
 
 
-def walk(top: Path, report: VerifyReport, prefix: str = "") -> dict[str, Path]:
-    """Return the regular files below a directory by their paths; report links and other things."""
-    found: dict[str, Path] = {}
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What a stored file turned out to be."""
 
-    def fail(error: OSError) -> None:
-        raise error
+    sha512: str
+    size: int
 
-    with storage_errors(top):
-        for directory, below, files in os.walk(top, onerror=fail):
-            for name in (*below, *files):
-                path = Path(directory, name)
-                relative = prefix + path.relative_to(top).as_posix()
-                mode = path.lstat().st_mode
-                if stat.S_ISREG(mode):
-                    found[relative] = path
-                elif not stat.S_ISDIR(mode):
-                    report.problem(relative, "it is a link or a special file; only plain files are allowed")
-            below[:] = [name for name in below if not Path(directory, name).is_symlink()]
-    return found
+
+def hash_stored(place: Place, path: str, report: VerifyReport) -> Hashed:
+    """Read a stored file of an object to its end. Raises `Unreadable`, and `PackageError` as storage raises it."""
+    found, size = _hash_opened(lambda: place.open(path), f"{place.address}/{path}", ("sha512",), report)
+    return Hashed(found["sha512"], size)
 
 
 class DirectoryTree:
@@ -95,7 +92,11 @@ class DirectoryTree:
 
     def __init__(self, top: Path, report: VerifyReport) -> None:
         self._report = report
-        self._files = walk(top, report)
+        self._disk = Disk(top)
+        listing = self._disk.listing("")
+        for path in sorted(listing.strange):
+            report.problem(path, "it is a link or a special file; only plain files are allowed")
+        self._files = {path: top / path for path in listing.files}
 
     def paths(self) -> Collection[str]:
         return self._files.keys()
@@ -109,23 +110,39 @@ class DirectoryTree:
             yield from _lines(file)
 
     def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
-        return hash_file(self._files[path], algorithms, self._report)
+        return _hash_opened(lambda: self._disk.open(path), str(self._files[path]), algorithms, self._report)[0]
 
 
-class LogicalTree(DirectoryTree):
-    """The files of one version of an object, whose SHA-512 were computed before."""
+class LogicalTree:
+    """The files of one version of an object, whose SHA-512 and sizes were found before."""
 
-    def __init__(self, files: Mapping[str, Path], known: Mapping[Path, str], report: VerifyReport) -> None:
+    def __init__(
+        self, place: Place, files: Mapping[str, str], known: Mapping[str, Hashed], report: VerifyReport
+    ) -> None:
+        self._place = place
         self._report = report
+        #: logical path -> path below the object
         self._files = dict(files)
         self._known = known
 
+    def paths(self) -> Collection[str]:
+        return self._files.keys()
+
+    def size(self, path: str) -> int:
+        return self._known[self._files[path]].size
+
+    def lines(self, path: str) -> Iterator[str]:
+        stored = self._files[path]
+        with storage_errors(f"{self._place.address}/{stored}"), self._place.open(stored) as opened:
+            yield from _lines(opened.file)
+
     def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
-        known = self._known.get(self._files[path])
-        if known is None:
-            raise Unreadable("its stored bytes cannot be read")
-        others = [name for name in algorithms if name != "sha512"]
-        return {"sha512": known, **(hash_file(self._files[path], others, self._report) if others else {})}
+        stored = self._files[path]
+        digests = {"sha512": self._known[stored].sha512}
+        if others := [name for name in algorithms if name != "sha512"]:
+            where = f"{self._place.address}/{stored}"
+            digests |= _hash_opened(lambda: self._place.open(stored), where, others, self._report)[0]
+        return digests
 
 
 class ZipTree:

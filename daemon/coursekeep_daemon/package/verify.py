@@ -10,11 +10,12 @@ from coursekeep_daemon.package.errors import PackageError
 from coursekeep_daemon.package.ocfl import OBJECT_DECLARATION, ROOT_DECLARATION, object_path
 from coursekeep_daemon.package.report import Pace, VerifyReport
 from coursekeep_daemon.package.storage import storage_errors
+from coursekeep_daemon.package.targets import Disk, Place, S3Options, Target, open_target
 from coursekeep_daemon.package.trees import DirectoryTree, ZipTree
 from coursekeep_daemon.package.verify_bag import check_bag
 from coursekeep_daemon.package.verify_object import check_object
 
-__all__ = ["verify_object", "verify_path"]
+__all__ = ["verify_address", "verify_object", "verify_path", "verify_root"]
 
 
 def verify_path(path: Path) -> VerifyReport:
@@ -27,9 +28,9 @@ def verify_path(path: Path) -> VerifyReport:
         if path.is_dir():
             names = set(os.listdir(path))
             if any(name.startswith("0=ocfl_object_") for name in names):
-                return verify_object(path)
+                return verify_object(Place(target=Disk(path), path=""))
             if any(name.startswith("0=ocfl_") for name in names):
-                return _verify_root(path)
+                return verify_root(Disk(path))
             if "bagit.txt" in names:
                 return _verify_bag(path)
         elif path.is_file() and zipfile.is_zipfile(path):
@@ -42,10 +43,42 @@ def verify_path(path: Path) -> VerifyReport:
     )
 
 
-def verify_object(directory: Path, version: int | None = None, pace: Pace | None = None) -> VerifyReport:
+def verify_address(url: str, work: Path, options: S3Options) -> VerifyReport:
+    """Check what lies at `s3://bucket/prefix`: a storage root, or an object; without fetching it to a disk.
+
+    Raises `PackageError` as `verify_path`, and `SettingsError` for an address that is none.
+    """
+    target = open_target(url, work, options, key="address")
+    with storage_errors(url):
+        if _read(target, ROOT_DECLARATION[0]):
+            return verify_root(target)
+        if _read(target, OBJECT_DECLARATION[0]):
+            return verify_object(Place(target=target, path=""))
+    raise PackageError(
+        f"{url} is no package that can be checked. It must be an archive (0=ocfl_1.1 in it) or a package "
+        "(0=ocfl_object_1.1)."
+    )
+
+
+def verify_object(place: Place, version: int | None = None, pace: Pace | None = None) -> VerifyReport:
     """Check an OCFL object, and the bag of a version (None: the newest). Raises `PackageError` as `verify_path`."""
-    report = VerifyReport("object", str(directory), pace=pace)
-    check_object(directory, version, report)
+    report = VerifyReport("object", place.address, pace=pace)
+    check_object(place, version, report)
+    return report
+
+
+def verify_root(target: Target) -> VerifyReport:
+    """Check a storage root with all its objects. Raises `PackageError` as `verify_path`."""
+    report = VerifyReport("storage root", target.address)
+    with storage_errors(target.address):
+        name, text = ROOT_DECLARATION
+        if _read(target, name) != text:
+            report.problem(name, "it is missing or has other content than OCFL 1.1 demands")
+        for found in target.survey():
+            if found.problem is not None:
+                report.problem(found.path, found.problem)
+            else:
+                _verify_below(Place(target=target, path=found.path), report)
     return report
 
 
@@ -65,31 +98,16 @@ def _verify_zip(path: Path) -> VerifyReport:
     return report
 
 
-def _verify_root(root: Path) -> VerifyReport:
-    report = VerifyReport("storage root", str(root))
-    name, text = ROOT_DECLARATION
-    if not (root / name).is_file() or (root / name).read_bytes() != text:
-        report.problem(name, "it is missing or has other content than OCFL 1.1 demands")
-    for directory, below, files in os.walk(root):
-        here = Path(directory)
-        path = here.relative_to(root).as_posix()
-        if here == root:
-            below[:] = sorted(entry for entry in below if entry not in ("extensions", "lost+found"))
-        elif OBJECT_DECLARATION[0] in files:
-            below.clear()
-            _verify_below(here, path, report)
-        else:
-            below.sort()
-            for file in sorted(files):
-                report.problem(f"{path}/{file}", "a file that belongs to no object")
-            if not below and not files:
-                report.problem(path, "an empty directory, which OCFL does not allow")
-    return report
+def _read(target: Target, path: str) -> bytes:
+    try:
+        return target.read(path)
+    except FileNotFoundError:
+        return b""
 
 
-def _verify_below(directory: Path, path: str, report: VerifyReport) -> None:
+def _verify_below(place: Place, report: VerifyReport) -> None:
     before = len(report.objects)
-    check_object(directory, None, report, f"{path}/")
+    check_object(place, None, report, f"{place.path}/")
     for found in report.objects[before:]:
-        if object_path(found["id"]) != path:
-            report.problem(path, f"the object {found['id']} does not belong at this place")
+        if object_path(found["id"]) != place.path:
+            report.problem(place.path, f"the object {found['id']} does not belong at this place")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from coursekeep_daemon.package.bag import escapes
 from coursekeep_daemon.package.errors import NoSuchPackage, PackageDamaged
 from coursekeep_daemon.package.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, sidecar_matches
 from coursekeep_daemon.package.report import VerifyReport
 from coursekeep_daemon.package.storage import storage_errors
-from coursekeep_daemon.package.trees import LogicalTree, Unreadable, hash_file, walk
+from coursekeep_daemon.package.targets.base import Listing, Place
+from coursekeep_daemon.package.trees import Hashed, LogicalTree, Unreadable, hash_stored
 from coursekeep_daemon.package.verify_bag import check_bag
 
 __all__ = ["check_object"]
@@ -19,24 +19,26 @@ __all__ = ["check_object"]
 _VERSION = re.compile(r"v[1-9][0-9]*")
 
 
-def check_object(directory: Path, version: int | None, report: VerifyReport, prefix: str = "") -> None:
+def check_object(place: Place, version: int | None, report: VerifyReport, prefix: str = "") -> None:
     """Check an object and the bag of a version (None: the newest), reporting paths behind `prefix`.
 
     Raises `NoSuchPackage` where the version does not exist, `StorageUnavailable` where the place cannot be read.
     """
-    with storage_errors(directory):
-        _Check(directory, report, prefix).run(version)
+    with storage_errors(place.address):
+        _Check(place, report, prefix).run(version)
 
 
 class _Check:
-    def __init__(self, directory: Path, report: VerifyReport, prefix: str) -> None:
-        self._directory = directory
+    def __init__(self, place: Place, report: VerifyReport, prefix: str) -> None:
+        self._place = place
         self._report = report
         self._prefix = prefix
-        #: SHA-512 of the stored files that could be read
-        self._known: dict[Path, str] = {}
+        self._listing = Listing(files=frozenset(), folders=frozenset())
+        #: what the stored files are that could be read
+        self._known: dict[str, Hashed] = {}
 
     def run(self, version: int | None) -> None:
+        self._listing = self._place.listing()
         self._declaration()
         inventory = self._inventory("")
         if inventory is None:
@@ -57,44 +59,52 @@ class _Check:
 
     def _declaration(self) -> None:
         name, text = OBJECT_DECLARATION
-        path = self._directory / name
-        if not path.is_file() or path.read_bytes() != text:
+        if self._read(name) != text:
             self._problem(name, "it is missing or has other content than OCFL demands")
 
-    def _inventory(self, below: str) -> Inventory | None:
-        path = self._directory / below / INVENTORY
-        beside = self._directory / below / SIDECAR
-        if not path.is_file():
-            self._problem(f"{below}{INVENTORY}", "it is missing")
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return self._place.read(path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        data = path.read_bytes()
-        if not beside.is_file():
-            self._problem(f"{below}{SIDECAR}", "it is missing")
-        elif not sidecar_matches(data, beside.read_bytes()):
-            self._problem(f"{below}{INVENTORY}", f"it does not match its checksum in {SIDECAR}")
+
+    def _inventory(self, below: str) -> Inventory | None:
+        data = self._read(below + INVENTORY)
+        if data is None:
+            self._problem(below + INVENTORY, "it is missing")
+            return None
+        beside = self._read(below + SIDECAR)
+        if beside is None:
+            self._problem(below + SIDECAR, "it is missing")
+        elif not sidecar_matches(data, beside):
+            self._problem(below + INVENTORY, f"it does not match its checksum in {SIDECAR}")
         try:
             return Inventory.parse(data)
         except PackageDamaged as error:
-            self._problem(f"{below}{INVENTORY}", str(error))
+            self._problem(below + INVENTORY, str(error))
             return None
+
+    def _children(self, below: str) -> list[str]:
+        """Return the names of what lies in one folder, in order."""
+        every = self._listing.files | self._listing.folders | self._listing.strange
+        return sorted({path.removeprefix(below).split("/")[0] for path in every if path.startswith(below)})
 
     def _entries(self, inventory: Inventory) -> None:
         allowed = {OBJECT_DECLARATION[0], INVENTORY, SIDECAR, "logs", "extensions"}
-        for entry in sorted(self._directory.iterdir()):
-            if _VERSION.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
-                if int(entry.name[1:]) not in inventory.versions:
-                    self._problem(entry.name, "the inventory has no such version; perhaps a commit was interrupted")
-            elif entry.name not in allowed:
-                self._problem(entry.name, "it does not belong in an object")
+        for name in self._children(""):
+            if _VERSION.fullmatch(name) and name in self._listing.folders:
+                if int(name[1:]) not in inventory.versions:
+                    self._problem(name, "the inventory has no such version; perhaps a commit was interrupted")
+            elif name not in allowed:
+                self._problem(name, "it does not belong in an object")
 
     def _version(self, inventory: Inventory, number: int) -> None:
-        directory = self._directory / f"v{number}"
-        if not directory.is_dir():
+        if f"v{number}" not in self._listing.folders:
             self._problem(f"v{number}", "the directory of this version is missing")
             return
-        for entry in sorted(directory.iterdir()):
-            if entry.name not in (INVENTORY, SIDECAR, "content"):
-                self._problem(f"v{number}/{entry.name}", "it does not belong in a version")
+        for name in self._children(f"v{number}/"):
+            if name not in (INVENTORY, SIDECAR, "content"):
+                self._problem(f"v{number}/{name}", "it does not belong in a version")
         own = self._inventory(f"v{number}/")
         if own is None:
             return
@@ -131,43 +141,44 @@ class _Check:
     def _content(self, inventory: Inventory) -> None:
         """Hash every stored file once, and compare with the manifest."""
         listed = {path: digest for digest, paths in inventory.manifest.items() for path in paths}
-        stored: dict[str, Path] = {}
-        for number in inventory.versions:
-            content = self._directory / f"v{number}" / "content"
-            if content.is_dir():
-                found = walk(content, self._report, f"{self._prefix}v{number}/content/")
-                stored |= {path.removeprefix(self._prefix): file for path, file in found.items()}
-        for path in sorted(listed.keys() - stored.keys()):
-            self._problem(path, "the inventory lists it, but it is missing")
-        for path in sorted(stored):
-            if path not in listed:
-                self._problem(path, "the inventory does not list it")
+        folders = tuple(f"v{number}/content/" for number in inventory.versions)
+        for path in sorted(self._listing.strange):
+            if path.startswith(folders):
+                self._problem(path, "it is a link or a special file; only plain files are allowed")
+        for path in sorted(path for path in self._listing.files - listed.keys() if path.startswith(folders)):
+            self._problem(path, "the inventory does not list it")
+        for path in sorted(listed):
+            if self._may_be_there(path, folders):
+                self._hash(path, listed[path])
             else:
-                self._hash(path, stored[path], listed[path])
+                self._problem(path, "the inventory lists it, but it is missing")
 
-    def _hash(self, path: str, file: Path, digest: str) -> None:
+    def _may_be_there(self, path: str, folders: tuple[str, ...]) -> bool:
+        if path in self._listing.files:
+            return path.startswith(folders)
+        return not self._listing.complete and path.startswith(folders) and not escapes(path)
+
+    def _hash(self, path: str, digest: str) -> None:
         try:
-            found = hash_file(file, ("sha512",), self._report)["sha512"]
+            found = hash_stored(self._place, path, self._report)
         except Unreadable as error:
             self._problem(path, str(error))
             return
-        self._known[file] = found
-        if found != digest.lower():
-            self._problem(path, f"its sha512 is {found}, but {digest} was recorded")
+        self._known[path] = found
+        if found.sha512 != digest.lower():
+            self._problem(path, f"its sha512 is {found.sha512}, but {digest} was recorded")
 
     def _bag(self, inventory: Inventory, number: int) -> None:
-        files: dict[str, Path] = {}
+        files: dict[str, str] = {}
         for path, digest in inventory.files(number).items():
             stored = self._stored(inventory.manifest, digest)
             if stored is not None and not escapes(path):
                 files[path] = stored
-        check_bag(LogicalTree(files, self._known, self._report), self._report, f"{self._prefix}v{number}:")
+        tree = LogicalTree(self._place, files, self._known, self._report)
+        check_bag(tree, self._report, f"{self._prefix}v{number}:")
 
-    def _stored(self, manifest: Mapping[str, list[str]], digest: str) -> Path | None:
-        for path in manifest.get(digest, []):
-            if self._directory / path in self._known:
-                return self._directory / path
-        return None
+    def _stored(self, manifest: Mapping[str, list[str]], digest: str) -> str | None:
+        return next((path for path in manifest.get(digest, []) if path in self._known), None)
 
 
 def _parents(path: str) -> Iterable[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +13,6 @@ import structlog
 from coursekeep import Course, Expected, Gap, GapReason, NativeExport, RawPage, Record, Redaction, RemoteFile
 from coursekeep_daemon.package import objects
 from coursekeep_daemon.package.assembly import Assembly, comparable
-from coursekeep_daemon.package.commit import OnStep, Step, commit, recover
 from coursekeep_daemon.package.context import Committed, Head, PackageContext
 from coursekeep_daemon.package.draft import Draft
 from coursekeep_daemon.package.errors import OtherSource, PackageError
@@ -22,36 +20,14 @@ from coursekeep_daemon.package.ocfl import Inventory
 from coursekeep_daemon.package.redact import Redactor
 from coursekeep_daemon.package.sink import FileSink
 from coursekeep_daemon.package.storage import Staging
+from coursekeep_daemon.package.targets.base import NewVersion, OnStep, Place
 
-__all__ = ["PackageWriter", "Place"]
+__all__ = ["PackageWriter"]
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where one object lies, and where it is worked on."""
-
-    object_id: str
-    root: Path
-    #: path of the object below the root
-    path: str
-    #: the archive's staging area, and the name of this object in it
-    staging_area: Path
-    staging_name: str
-    quarantine: Path
-
-    @property
-    def directory(self) -> Path:
-        """Return the object's directory."""
-        return self.root / self.path
-
-    def staging(self) -> Staging:
-        """Return the object's part of the staging area, not yet locked."""
-        return Staging(self.staging_area, self.staging_name)
-
-
-def _nothing(step: Step) -> None:
+def _nothing(step: StrEnum) -> None:
     return None
 
 
@@ -65,6 +41,8 @@ class PackageWriter:
     def __init__(
         self,
         place: Place,
+        staging: Staging,
+        object_id: str,
         course: Course,
         context: PackageContext,
         redactions: Sequence[Redaction],
@@ -73,9 +51,10 @@ class PackageWriter:
         self.course = course
         self.context = context
         self._place = place
+        self._object_id = object_id
         self._redactor = Redactor(redactions)
         self._clock = clock
-        self._staging = place.staging()
+        self._staging = staging
         self._before: Inventory | None = None
         self._entered: Draft | None = None
 
@@ -83,7 +62,7 @@ class PackageWriter:
         """Take the package's lock. Raises `PackageBusy`, `OtherSource`, `PackageDamaged`, `StorageUnavailable`."""
         self._staging.__enter__()
         try:
-            self._before = recover(self._place.directory, self._staging, self._place.quarantine)
+            self._before = self._place.recover(self._staging)
             self._check_source()
             self._staging.prepare()
             self._entered = Draft(self._staging, self._redactor, self._clock)
@@ -149,26 +128,23 @@ class PackageWriter:
         draft = self._draft
         if draft.open_sinks():
             raise PackageError(f"{draft.open_sinks()} files are neither finished nor aborted; nothing was written.")
-        assembly = Assembly(draft, self.course, self.context, self._place.object_id)
+        assembly = Assembly(draft, self.course, self.context, self._object_id)
         content = assembly.content()
         before = self._before
         if before is not None and content == comparable(before.files(before.head)):
             return self._unchanged(before)
         created = self._clock()
-        inventory = before or Inventory(id=self._place.object_id, head=0, manifest={}, versions={})
+        inventory = before or Inventory(id=self._object_id, head=0, manifest={}, versions={})
         assembly.finish(inventory.head + 1, before, created)
         inventory, stored = inventory.next(
-            assembly.digests(), created=created, message=self._message(), user={"name": self.context.organization}
+            assembly.digests(),
+            created=created,
+            message=self._message(),
+            user={"name": self.context.organization},
+            folder=self._place.target.content_folder(self._staging, inventory.head + 1),
         )
-        commit(
-            self._place.directory,
-            self._place.root,
-            self._staging,
-            inventory,
-            stored=stored,
-            staged=assembly.files,
-            on_step=on_step,
-        )
+        version = NewVersion(inventory=inventory, data=inventory.to_bytes(), stored=stored, staged=assembly.files)
+        self._place.target.commit(self._place.path, self._staging, version, on_step)
         octets, streams = assembly.payload()
         return Committed(
             object_id=inventory.id,
@@ -193,7 +169,7 @@ class PackageWriter:
         return f"{what}; run {self.context.run_id}, item {self.context.item_id}"
 
     def _head(self, inventory: Inventory) -> Head:
-        return objects.head(self._place.directory, self._place.path, inventory)
+        return objects.head(self._place, inventory)
 
     def _check_source(self) -> None:
         """Refuse to write a course of one LMS over that of another, for instance where an integration was renamed."""
@@ -204,14 +180,14 @@ class PackageWriter:
             was, now = (str(source.get(key, "")).rstrip("/") for source in (found, self.context.source))
             if was != now:
                 raise OtherSource(
-                    f"Package {self._place.object_id} holds a course of {key} {was!r}, but integration "
+                    f"Package {self._object_id} holds a course of {key} {was!r}, but integration "
                     f"{self.context.integration!r} now has {now!r}. Give the other LMS an integration of its own name."
                 )
 
     def _unchanged(self, inventory: Inventory) -> Committed:
         head = self._head(inventory)
         objects.append_log(
-            self._place.directory,
+            self._place,
             "captures",
             {
                 "at": self._clock(),

@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from coursekeep import ConnectorSettings, SettingsError
+from coursekeep_daemon.archives import open_archive, s3_options
 from coursekeep_daemon.origin import find_line
 from coursekeep_daemon.settings import connector_settings, load_settings, oidc_secret, store_password
 
@@ -322,3 +323,53 @@ def test_a_bad_address_of_the_store_is_named_and_not_shown(write, url, says):
     assert "line 2" in said
     assert says in said
     assert "s3cret" not in said
+
+
+def test_an_archive_in_an_object_store_keeps_its_address_and_its_secrets(write, monkeypatch):
+    """An s3:// address stays as it is, file:// replicas start from the file's folder, secrets are resolved late."""
+    path = write(
+        '[archive]\nurl = "s3://bucket/courses"\nreplicas = ["file://copy", "s3://other/courses"]\n'
+        '[archive.s3]\nendpoint = "https://s3.example.edu"\n'
+        'access_key_id = { env = "S3_KEY" }\nsecret_access_key = { env = "S3_SECRET" }\n'
+        '[archive.replica_s3]\nregion = "eu-1"\n'
+    )
+    settings = load_settings(path)
+
+    assert settings.archive.url == "s3://bucket/courses"
+    assert settings.archive.replicas == (f"file://{path.parent}/copy", "s3://other/courses")
+    with pytest.raises(SettingsError, match=r"archive\.s3\.access_key_id.*S3_KEY"):
+        open_archive(settings)
+    monkeypatch.setenv("S3_KEY", "key")
+    monkeypatch.setenv("S3_SECRET", "a-made-up-secret")
+    settings = load_settings(path)
+    archive = open_archive(settings)
+    assert [each.address for each in (archive, *archive.replicas)] == [
+        "s3://bucket/courses",
+        f"{path.parent}/copy",
+        "s3://other/courses",
+    ]
+    assert s3_options(settings).secret_access_key == "a-made-up-secret"
+    assert s3_options(settings, replica=True).region == "eu-1"
+    assert "a-made-up-secret" not in f"{settings.redacted()}{s3_options(settings)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('url = "ftp://x"', "archive.url"),
+        ('url = "s3:///x"', "is no place for an archive"),
+        ('url = "s3://bucket/a//b"', "is no place for an archive"),
+        ('replicas = ["/mnt/copy"]', "write one such as file:///mnt/copy"),
+        ('replicas = ["s3://x"]', "archive.replicas[0]"),
+        ('url = "s3://bucket/x"\nreplicas = ["s3://bucket/x/"]', "no copy of itself"),
+        ('s3 = { endpoint = "s3.example.edu" }', "https://s3.example.edu"),
+        ('s3 = { endpoint = "https://me:pw@s3.example.edu" }', "without credentials"),
+        ('s3 = { access_key_id = "x" }', "go together"),
+        ('s3 = { bucket = "x" }', "archive.s3.bucket"),
+    ],
+)
+def test_wrong_places_for_archives_are_refused(write, text, said):
+    """What is no address of an archive, and how a store cannot be reached, is said before anything starts."""
+    with pytest.raises(SettingsError) as caught:
+        open_archive(load_settings(write(f"[archive]\n{text}\n")))
+    assert said in str(caught.value)

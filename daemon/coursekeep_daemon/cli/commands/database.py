@@ -39,17 +39,15 @@ def db_backup(
 
 def db_rebuild(call: Call) -> None:
     """Tell the database of all packages that it does not know. Exits 1 where a package cannot be read."""
+    from coursekeep_daemon.archives import open_archive
     from coursekeep_daemon.cli.commands.admin import with_store
-    from coursekeep_daemon.package import Archive
     from coursekeep_daemon.runs.rebuilding import rebuild
 
     settings = call.settings
     names = {one.id or name: name for name, one in settings.integrations.items()}
 
     async def work(store: Store) -> Rebuilt:
-        return await rebuild(
-            Archive.open(settings.archive.url, organization=settings.archive.organization), store, names
-        )
+        return await rebuild(open_archive(settings), store, names)
 
     found = with_store(call, work)
     if call.as_json:

@@ -1,4 +1,4 @@
-"""`coursekeep package`: list, show, completeness, verify, export, fixity, accept."""
+"""`coursekeep package`: list, show, completeness, verify, export, fixity, accept; and what `copies` adds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from coursekeep_daemon.cli.call import Call, command
 from coursekeep_daemon.cli.client import ApiClient
+from coursekeep_daemon.cli.commands import copies
 from coursekeep_daemon.cli.errors import EXIT_NOT_GOOD, CliError, told_as_cli_errors
 
 __all__ = ["register"]
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     command(group, "export")(export)
     command(group, "fixity")(fixity)
     command(group, "accept")(accept)
+    copies.register(group)
 
 
 def list_packages(
@@ -99,7 +101,10 @@ def completeness(
 def verify(
     call: Call,
     target: Annotated[
-        str, typer.Argument(metavar="PATH|PACKAGE", help="A folder or zip here, or the id of a package.")
+        str,
+        typer.Argument(
+            metavar="PATH|PACKAGE", help="A folder or zip here, s3://bucket/prefix, or the id of a package."
+        ),
     ],
     version: Annotated[int | None, typer.Option("--version", min=1, help="Only this version of a package.")] = None,
 ) -> None:
@@ -108,10 +113,10 @@ def verify(
     Exits 0 where it is valid, 1 where it is not, 2 where it could not be checked.
     """
     path = Path(target)
-    if path.exists():
+    if target.startswith("s3://") or path.exists():
         if version is not None:
             raise CliError("--version goes with the id of a package; a path is checked as it is.")
-        report = _verify_path(path)
+        report = _verify_s3(call, target) if target.startswith("s3://") else _verify_path(path)
     elif os.sep in target or not target.startswith("urn:"):
         raise CliError(f"{target}: nothing is there, and the id of a package begins with urn:uuid:. Check the path.")
     else:
@@ -190,6 +195,14 @@ def _verify_path(path: Path) -> Mapping[str, Any]:
 
     with told_as_cli_errors():
         return verify_path(path).to_json()
+
+
+def _verify_s3(call: Call, address: str) -> Mapping[str, Any]:
+    from coursekeep_daemon.archives import s3_options, work_directory
+    from coursekeep_daemon.package import verify_address
+
+    with told_as_cli_errors():
+        return verify_address(address, work_directory(call.settings), s3_options(call.settings)).to_json()
 
 
 def _print_report(call: Call, target: str, report: Mapping[str, Any]) -> None:
