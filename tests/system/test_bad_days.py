@@ -40,7 +40,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
 import zipfile
@@ -52,6 +51,7 @@ import httpx
 import pytest
 from fakes.daemon_process import CampusProcess, DaemonProcess, wait_for
 from fakes.scripted_server import ScriptedServer
+from fakes.store_rows import read_tables
 
 IMPATIENT = {"integrations.main": "timeout = 5.0\nexport_poll = 0.1"}
 
@@ -93,8 +93,8 @@ def in_state(daemon: DaemonProcess, run: int, status: str, count: int) -> dict[s
 
 def stored_items(daemon: DaemonProcess) -> list[tuple[str, int]]:
     """Return status and attempts of every item, from the database of a daemon that has stopped."""
-    with sqlite3.connect(f"file:{daemon.home}/data/coursekeep.db?mode=ro", uri=True) as database:
-        return database.execute("SELECT status, attempts FROM item ORDER BY id").fetchall()
+    (items,) = read_tables(daemon.store_address, "item")
+    return [(item["status"], item["attempts"]) for item in items]
 
 
 def staged(daemon: DaemonProcess) -> list[Path]:

@@ -1,0 +1,36 @@
+"""Reading the tables of a store past the daemon that uses it, whichever database it is in."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+__all__ = ["read_tables"]
+
+
+def read_tables(url: str, *tables: str) -> list[list[dict[str, Any]]]:
+    """Return all rows of some tables as of one moment, by id where they have one; moments as text, in UTC."""
+    address = make_url(url)
+    driver = "postgresql+psycopg" if address.drivername.startswith("postgresql") else "sqlite"
+    engine = create_engine(address.set(drivername=driver), isolation_level="SERIALIZABLE")
+    try:
+        with engine.begin() as connection:
+            if driver == "sqlite":
+                connection.exec_driver_sql("BEGIN")  # the driver opens none for what only reads
+            found = [connection.execute(text(f"SELECT * FROM {table}")).mappings().all() for table in tables]
+            return [sorted(map(_plain, rows), key=lambda row: row.get("id") or 0) for rows in found]
+    finally:
+        engine.dispose()
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {name: _text(value) for name, value in row.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return value.isoformat() if isinstance(value, date) else value
