@@ -19,7 +19,7 @@ from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.worker import WorkerProcess
 
-__all__ = ["QUICK", "STEADY", "ServiceWithWorker", "engine_settings", "has_workers", "store_of"]
+__all__ = ["QUICK", "STEADY", "ServiceWithWorker", "engine_settings", "has_workers", "service_class", "store_of"]
 
 #: a worker is missed at once
 QUICK = Rhythm(beat=0.1, silence=2.0, look=0.1, gather=0.01)
@@ -86,3 +86,8 @@ class ServiceWithWorker(Service):
         if worker is not None:
             await worker.stop()
         await super().stop()
+
+
+def service_class(settings: Settings) -> type[Service]:
+    """Return what runs a service of these settings: itself, or with a worker beside it."""
+    return ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service
