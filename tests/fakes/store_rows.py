@@ -15,7 +15,8 @@ def read_tables(url: str, *tables: str) -> list[list[dict[str, Any]]]:
     """Return all rows of some tables as of one moment, by id where they have one; moments as text, in UTC."""
     address = make_url(url)
     driver = "postgresql+psycopg" if address.drivername.startswith("postgresql") else "sqlite"
-    engine = create_engine(address.set(drivername=driver), isolation_level="SERIALIZABLE")
+    plain = {"timeout": 30} if driver == "sqlite" else {"options": "-c timezone=UTC -c datestyle=ISO"}
+    engine = create_engine(address.set(drivername=driver), isolation_level="SERIALIZABLE", connect_args=plain)
     try:
         with engine.begin() as connection:
             if driver == "sqlite":

@@ -56,7 +56,7 @@ class Taking:
         self._look = asyncio.Event()
         #: what is in flight, by fence
         self._courses: dict[int, asyncio.Task[None]] = {}
-        #: fences of those that this worker is known to have begun
+        #: fences of those that are being archived, up to their result: whose lease is gone meanwhile is to be dropped
         self._begun: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -144,7 +144,8 @@ class Taking:
             return
         self._begun.add(job.fence)
         run = await self._run(item)
-        await self._workbench.do(item, run, self._lmses[item.integration], fence=job.fence)
+        lms = self._lmses[item.integration]
+        await self._workbench.do(item, run, lms, fence=job.fence, done=lambda: self._begun.discard(job.fence))
 
     async def _begin(self, job: Job) -> Item | None:
         """Begin an item, however long the database takes; by then the leader may have taken it back."""
@@ -217,8 +218,11 @@ class Taking:
         await self._holds.refresh()
 
     def _drop(self, fences: Iterable[int]) -> None:
-        """Break off courses that are others' now: whatever they would write is refused."""
-        for fence in fences:
+        """Break off courses that are others' now: whatever they would write is refused.
+
+        One that has ended while the answer was on its way has lost its lease by its own result, and is left alone.
+        """
+        for fence in self._begun.intersection(fences):
             if course := self._courses.get(fence):
                 log.warning("course_dropped", reason="it was given to another worker, or taken back")
                 course.cancel()

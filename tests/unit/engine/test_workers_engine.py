@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
 from fakes.postgres_server import Databases
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
@@ -73,6 +74,7 @@ class Bench:
     def __init__(self, url: str) -> None:
         self.url = url
         self.archiving = Archiving()
+        self.finished: list[int] = []
         self.names = ["main"]
         self.full = False
         self.look: Callable[[], None] = lambda: None
@@ -92,7 +94,11 @@ class Bench:
     def workbench(self, store: Store) -> Workbench:
         hooks: Any = Telling()
         archiver: Any = self.archiving
-        return Workbench(store=store, archiver=archiver, hooks=hooks, store_patience=PATIENCE)
+
+        def finished(item: Item, result: ItemResult) -> None:
+            self.finished.append(item.id)
+
+        return Workbench(store=store, archiver=archiver, hooks=hooks, finished=finished, store_patience=PATIENCE)
 
     @asynccontextmanager
     async def leader(self, *, window: int = 16, rhythm: Rhythm = QUICK) -> AsyncIterator[Store]:
@@ -267,6 +273,34 @@ def test_a_worker_that_was_thought_dead_keeps_nothing(bench: Bench, monkeypatch:
 
 async def _known(store: Store, number: int) -> bool:
     return len(await store.workers()) == number
+
+
+def test_a_course_that_ends_during_a_sign_of_life_is_not_dropped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease is gone by its own result: what follows a result is done, and nobody says that it was taken away."""
+    stored, go_on = asyncio.Event(), asyncio.Event()
+
+    async def test() -> None:
+        bench.archiving.gate.set()
+        async with bench.leader() as store, bench.worker(concurrency=1) as taking:
+            finish = taking._store.finish_item
+
+            async def answered_late(result: ItemResult) -> Item:
+                item = await finish(result)
+                stored.set()
+                await go_on.wait()
+                return item
+
+            monkeypatch.setattr(taking._store, "finish_item", answered_late)
+            run = await bench.run(store, 1)
+            await stored.wait()
+            with structlog.testing.capture_logs() as logs:
+                await taking._beat_once()
+                go_on.set()
+                await ended(store, run)
+                await eventually(lambda: bench.finished)
+            assert "course_dropped" not in [each["event"] for each in logs]
+
+    in_loop(test)
 
 
 def test_a_stop_gives_back_what_does_not_finish_in_time(bench: Bench) -> None:
