@@ -91,7 +91,8 @@ class LeaseContract:
             assert (item.status, item.attempts, item.integration) == (I.PROCESSING, 1, "main")
             assert await store.holds_lease(item.id, lease.id)
             assert [worker.busy for worker in await store.workers()] == [1]
-            assert await store.leased() == {"main": 1}
+            crew = await store.crew()
+            assert (crew.slots, crew.integrations, crew.leased, crew.begun) == ([2], {"main"}, {"main": 1}, 1)
             done = await store.finish_item(replace(completed(item), fence=lease.id))
             assert done.status is I.COMPLETED
             assert await store.leases() == []
@@ -271,6 +272,7 @@ class LeaseContract:
             assert await store.beat_worker("one", draining=True) == {fence}
             (now,) = await store.workers()
             assert (now.draining, now.seen_at > before.seen_at) == (True, True)
+            assert (await store.crew()).slots == []  # it takes nothing any more
 
         house.run(test)
 

@@ -103,8 +103,7 @@ class Taking:
         while True:
             self._look.clear()
             try:
-                while await self._take_one():
-                    pass
+                await self._take_all()
                 failures = 0
             except StoreError as error:
                 failures += 1
@@ -114,23 +113,33 @@ class Taking:
                 continue
             await wait_for_event(self._look, self._rhythm.look)
 
-    async def _take_one(self) -> bool:
-        """Fetch a job, if there is a slot and nothing holds, and have its course archived; False where none was."""
-        if len(self._courses) >= self._worker.concurrency:
-            return False
+    async def _take_all(self) -> None:
+        """Fetch as many jobs as there are slots for, if nothing holds, and have their courses archived.
+
+        All of them are begun at once, which the store does in one transaction. Raises `StoreError`; what was fetched
+        before goes on.
+        """
+        jobs: list[Job] = []
+        try:
+            while len(self._courses) + len(jobs) < self._worker.concurrency and await self._may_take():
+                job = await self._jobs.fetch([name for name in self._lmses if not self._holds.troubled(name)])
+                if job is None:
+                    break
+                jobs.append(job)
+        finally:
+            for job in jobs:
+                self._start(job)
+
+    async def _may_take(self) -> bool:
         if self._holds.storage is not None:
             self._storage.doubt()
             return False
-        if not await self._storage.fine():
-            return False
-        usable = [name for name in self._lmses if not self._holds.troubled(name)]
-        job = await self._jobs.fetch(usable)
-        if job is None:
-            return False
+        return await self._storage.fine()
+
+    def _start(self, job: Job) -> None:
         course = asyncio.create_task(self._course(job), name=f"item {job.item_id}")
         self._courses[job.fence] = course
         course.add_done_callback(lambda _: self._ended(job.fence))
-        return True
 
     def _ended(self, fence: int) -> None:
         del self._courses[fence]

@@ -18,7 +18,7 @@ from fakes.worker_bench import QUICK
 
 from coursekeep_daemon.engine.offering import OfferingEngine
 from coursekeep_daemon.engine.own_storage import OwnStorage
-from coursekeep_daemon.engine.procrastinate import Jobs, defer, queue_of
+from coursekeep_daemon.engine.procrastinate import Jobs, queue_of
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.engine.upkeep import Upkeep
@@ -330,7 +330,7 @@ def test_lost_jobs_and_orphans_are_mended(bench: Bench) -> None:
             run = await bench.run(store, 3)
             jobs = bench.jobs()
             await jobs.open()
-            first, second, third = await store.offer_items(run.id, limit=3, now=_now(), defer=defer)
+            first, second, third = await store.offer_items(run.id, limit=3, now=_now(), defer=bench.jobs().defer)
             upkeep = Upkeep(store, jobs, beat=0.01, silence=0.05)
             fetched = await jobs.fetch(["main"])  # and then its worker dies
             assert fetched is not None
