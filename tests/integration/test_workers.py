@@ -146,6 +146,7 @@ def test_a_killed_worker_loses_nothing_and_a_stopped_one_finishes(bench, server)
     """Of three processes one is killed and one asked to end: each course ends once, in a valid package.
 
     The killed one's course runs again elsewhere, counted; the other's is finished, and that process ends with code 0.
+    Asked twice, a worker does not wait for its course.
     """
     courses = ended(server, 5)
     server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=4, times=3))
@@ -179,6 +180,17 @@ def test_a_killed_worker_loses_nothing_and_a_stopped_one_finishes(bench, server)
                 assert len(await service.store.package(item.package_id)) == 1
             waiting = await bench.run_ids(service, courses[0], on_existing="refresh")
             await eventually(lambda: _workers_missing(service, waiting.id))
+            server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=60))
+            impatient = start_worker(path, "four")
+            try:
+                await eventually(lambda: _at_work(service), seconds=300)
+                impatient.send_signal(signal.SIGTERM)
+                await eventually(lambda: "worker_stopping" in path.with_name("four.log").read_text())
+                impatient.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(impatient.wait, 20) == 128 + signal.SIGTERM
+            finally:
+                impatient.kill()
+                server.faults.clear()
 
     asyncio.run(main())
 
