@@ -155,15 +155,19 @@ def _throughput(url: str, workers: int) -> float:
 
 
 def _killed(databases: Databases) -> Measurement:
-    """Kill one of two workers with a course in hand, and wait until that course is being archived again."""
+    """Kill that of two workers which has the only course in hand, and wait until the other one archives it."""
     with _house(databases.migrated(), concurrency=1) as (daemon, campus), _workers(daemon, 2) as processes:
-        campus.fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=5)
-        run = daemon.start_run("end_date", {"before": _now().date().isoformat()})
-        wait_for("both workers to be busy", lambda: daemon.get(f"/runs/{run}")["counts"]["processing"] == 2)
-        processes[0].kill()
+        campus.fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=60)
+        run = daemon.start_run("ids", {"ids": [str(campus.courses["ended"][0])]})
+        busy = wait_for(
+            "a worker to be busy", lambda: [one["pid"] for one in daemon.get("/workers")["items"] if one["busy"]]
+        )
+        (process,) = (each for each in processes if each.pid in busy)
+        process.kill()
         killed = time.monotonic()
         wait_for("its course to run again", lambda: any(each["attempts"] > 1 for each in daemon.items(run)))
         seconds = time.monotonic() - killed
+        campus.clear_faults()
     return Measurement(
         what="a killed worker's course is being archived again",
         measured=f"{seconds:.1f} s",

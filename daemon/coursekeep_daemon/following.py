@@ -22,7 +22,7 @@ __all__ = ["Following"]
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 #: kinds of events after which holds are read again
-_HOLDING = frozenset({"hold", "integration"})
+_HOLDING = frozenset({"hold", "integration", "worker"})
 #: seconds of rest after each look: events of a run come by the thousand
 _REST = 0.05
 #: seconds after which is looked again, whatever happened

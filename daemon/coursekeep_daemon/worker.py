@@ -11,7 +11,7 @@ import importlib.metadata
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Self
@@ -87,65 +87,19 @@ class WorkerProcess:
         Raises `SettingsError`, `StoreError` and `PackageError` with what is wrong, where, and what to do.
         """
         require_queue(self.settings)
-        password = store_password(self.settings)
-        connection = Store.driver_arguments(self.settings.store.url, password=password)
+        self._password = store_password(self.settings)
         async with AsyncExitStack() as stack:
             self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
             await self.observation.start(stack)
-            lmses, unusable = await open_integrations(
+            self._lmses, unusable = await open_integrations(
                 self.settings, self.registry, stack, retry=self._retry, opened=self.observation.client_opened
             )
-            self.store = Store(
-                self.settings.store.url,
-                password=password,
-                sharing=Sharing.MANY,
-                queue=True,
-                observer=self.observation.metrics.store_observer(),
-            )
-            stack.push_async_callback(self.store.stop)
-            await self.store.start()
-            await stack.enter_async_context(Budgets(self.settings.store.url, lmses, password=password))
+            await self._start_store(stack)
             await asyncio.to_thread(self._open_archive)
-            self.holds = Holds(self.store, lmses, _now)
-            self.observation.watch_worker(self.store, self.holds, in_flight=lambda: self.busy)
-            for name, reason in unusable.items():
-                self.holds.unusable(name, reason)
-            stack.push_async_callback(self.holds.stop)
-            following = Following(self.store, self.holds)
-            stack.push_async_callback(following.stop)
-            await following.start()
-            # it reports what it meets; the daemon that leads asks whether that is over
-            storage = (self.archive.check_writable, self.settings.archive.min_free, self._patience)
-            watch = Watch(self.holds, *storage)
-            hooks = Hooks(self.registry)
-            stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
-            await hooks.start()
-            planner = Planner(self.store, self.archive, self.registry, _now)
-            archiver = Archiver(self.archive, watch, self._rules(), _now, planner.find, self.observation.tracing)
-            jobs = Jobs(connection)
-            self._taking = Taking(
-                store=self.store,
-                jobs=jobs,
-                workbench=Workbench(
-                    store=self.store,
-                    archiver=archiver,
-                    hooks=hooks,
-                    finished=self._finished or self.observation.metrics.course_done,
-                    store_patience=self._store_patience,
-                    tracing=self.observation.tracing,
-                ),
-                lmses=lmses,
-                holds=self.holds,
-                storage=OwnStorage(*storage),
-                worker=self._row(sorted(lmses)),
-                rhythm=self._rhythm,
-            )
-            await jobs.open()
-            stack.push_async_callback(jobs.close)
-            stack.push_async_callback(self._taking.stop, self.settings.daemon.shutdown_timeout)
-            await self._taking.start()
+            await self._start_holds(stack, unusable)
+            await self._start_taking(stack)
             self._stack = stack.pop_all()
-        log.info("worker_started", worker=self.name, concurrency=self._concurrency, integrations=sorted(lmses))
+        log.info("worker_started", worker=self.name, concurrency=self._concurrency, integrations=sorted(self._lmses))
 
     async def stop(self) -> None:
         """Take no more, finish what is in flight within the shutdown time-out, and give back the rest."""
@@ -165,6 +119,65 @@ class WorkerProcess:
     def busy(self) -> int:
         """Return how many courses are being archived now."""
         return self._taking.busy if self._stack is not None else 0
+
+    async def _start_store(self, stack: AsyncExitStack) -> None:
+        """Open the store, and take a share of what each LMS bears."""
+        self.store = Store(
+            self.settings.store.url,
+            password=self._password,
+            sharing=Sharing.MANY,
+            queue=True,
+            observer=self.observation.metrics.store_observer(),
+        )
+        stack.push_async_callback(self.store.stop)
+        await self.store.start()
+        await stack.enter_async_context(Budgets(self.settings.store.url, self._lmses, password=self._password))
+
+    async def _start_holds(self, stack: AsyncExitStack, unusable: Mapping[str, str]) -> None:
+        """Know what holds work back, and follow what others find out about it."""
+        self.holds = Holds(self.store, self._lmses, _now)
+        self.observation.watch_worker(self.store, self.holds, in_flight=lambda: self.busy)
+        for name, reason in unusable.items():
+            self.holds.unusable(name, reason)
+        stack.push_async_callback(self.holds.stop)
+        following = Following(self.store, self.holds)
+        stack.push_async_callback(following.stop)
+        await following.start()
+
+    async def _start_taking(self, stack: AsyncExitStack) -> None:
+        """Take courses: from here on the leader knows of this worker."""
+        connection = Store.driver_arguments(self.settings.store.url, password=self._password)
+        jobs = Jobs(connection)
+        hooks = Hooks(self.registry)
+        stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
+        await hooks.start()
+        self._taking = Taking(
+            store=self.store,
+            jobs=jobs,
+            workbench=self._workbench(hooks),
+            lmses=self._lmses,
+            holds=self.holds,
+            storage=OwnStorage(self.archive.check_writable, self.settings.archive.min_free, self._patience),
+            worker=self._row(sorted(self._lmses)),
+            rhythm=self._rhythm,
+        )
+        await jobs.open()
+        stack.push_async_callback(jobs.close)
+        stack.push_async_callback(self._taking.stop, self.settings.daemon.shutdown_timeout)
+        await self._taking.start()
+
+    def _workbench(self, hooks: Hooks) -> Workbench:
+        # it reports what it meets; the daemon that leads asks whether that is over
+        watch = Watch(self.holds, self.archive.check_writable, self.settings.archive.min_free, self._patience)
+        planner = Planner(self.store, self.archive, self.registry, _now)
+        return Workbench(
+            store=self.store,
+            archiver=Archiver(self.archive, watch, self._rules(), _now, planner.find, self.observation.tracing),
+            hooks=hooks,
+            finished=self._finished or self.observation.metrics.course_done,
+            store_patience=self._store_patience,
+            tracing=self.observation.tracing,
+        )
 
     def _open_archive(self) -> None:
         """Open the archive, which the daemon has made: a worker on a machine where it is not mounted makes no other."""

@@ -258,7 +258,7 @@ def _targets(stack: ExitStack) -> Mapping[str, str]:
 @contextmanager
 def _with_users(daemon: DaemonProcess) -> Iterator[None]:
     with daemon.running():
-        asyncio.run(_add_users(f"sqlite:///{daemon.home}/data/coursekeep.db"))
+        asyncio.run(_add_users(daemon.store_address))
         yield
 
 

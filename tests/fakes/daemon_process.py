@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fakes.engines import has_workers, store_of
+from fakes.engines import forget_store, has_workers, store_of
 
 from coursekeep_daemon.store import Store
 
@@ -225,6 +225,12 @@ class DaemonProcess:
             return url if httpx.get(f"{url}/api/v1/ready").status_code == 200 else None
         except (OSError, ValueError, KeyError, httpx.TransportError):
             return None
+
+    def lose_store(self) -> None:
+        """Have the store and all else in the data directory gone, while the daemon does not run."""
+        forget_store(self.home)
+        self.token = ""
+        self.write_settings()
 
     def pid(self) -> int:
         """Return the process id of the running daemon."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.worker import WorkerProcess
 
-__all__ = ["QUICK", "STEADY", "ServiceWithWorker", "engine_settings", "has_workers", "store_of"]
+__all__ = [
+    "QUICK",
+    "STEADY",
+    "ServiceWithWorker",
+    "engine_settings",
+    "forget_store",
+    "has_workers",
+    "service_class",
+    "store_of",
+]
 
 #: a worker is missed at once
 QUICK = Rhythm(beat=0.1, silence=2.0, look=0.1, gather=0.01)
@@ -41,12 +51,21 @@ def store_of(folder: Path) -> str:
     """Give the address of the store that belongs to a folder: always the same one for the same folder."""
     if not has_workers() and os.environ.get("COURSEKEEP_TEST_STORE") != "postgresql":
         return f"sqlite:///{folder}/data/coursekeep.db"
-    return _database_of(folder)
+    if folder not in _addresses():
+        _addresses()[folder] = _databases().migrated()
+    return _addresses()[folder]
+
+
+def forget_store(folder: Path) -> None:
+    """Lose the store of a folder: the next one is empty, and may have another address."""
+    shutil.rmtree(folder / "data")
+    if url := _addresses().pop(folder, ""):
+        _databases().drop(url)
 
 
 @functools.cache
-def _database_of(folder: Path) -> str:
-    return _databases().migrated()
+def _addresses() -> dict[Path, str]:
+    return {}
 
 
 @functools.cache
@@ -86,3 +105,8 @@ class ServiceWithWorker(Service):
         if worker is not None:
             await worker.stop()
         await super().stop()
+
+
+def service_class(settings: Settings) -> type[Service]:
+    """Return what runs a service of these settings: itself, or with a worker beside it."""
+    return ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fakes.engines import ServiceWithWorker, engine_settings, has_workers, store_of
+from fakes.engines import engine_settings, service_class, store_of
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
@@ -98,7 +98,7 @@ class Bench:
         more: dict[str, Any] = {} if clock is None else {"clock": clock}
         more["copies"] = copies
         settings = self.settings(**sections)
-        kind = ServiceWithWorker if settings.engine.kind == "procrastinate" and has_workers() else Service
+        kind = service_class(settings)
         return kind(settings, registry=registry, patience=SHORT, limits=limits, retry=retry, pace=SHORT_PACE, **more)
 
     @staticmethod

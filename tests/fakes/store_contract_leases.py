@@ -91,7 +91,8 @@ class LeaseContract:
             assert (item.status, item.attempts, item.integration) == (I.PROCESSING, 1, "main")
             assert await store.holds_lease(item.id, lease.id)
             assert [worker.busy for worker in await store.workers()] == [1]
-            assert await store.leased() == {"main": 1}
+            crew = await store.crew()
+            assert (crew.slots, crew.integrations, crew.leased, crew.begun) == ([2], {"main"}, {"main": 1}, 1)
             done = await store.finish_item(replace(completed(item), fence=lease.id))
             assert done.status is I.COMPLETED
             assert await store.leases() == []
@@ -271,6 +272,7 @@ class LeaseContract:
             assert await store.beat_worker("one", draining=True) == {fence}
             (now,) = await store.workers()
             assert (now.draining, now.seen_at > before.seen_at) == (True, True)
+            assert (await store.crew()).slots == []  # it takes nothing any more
 
         house.run(test)
 
@@ -289,6 +291,21 @@ class LeaseContract:
             now = await look(store, item)
             assert (now.status, now.attempts) == (I.QUEUED, 0)
             assert (await look(store, lost)).status is I.CANCELED
+
+        house.run(test)
+
+    def test_listeners_are_told_of_workers_that_come_and_go(self, house: House) -> None:
+        """One that enlists, one that leaves and one that is swept each write an event, which names the worker."""
+
+        async def test(store: Store) -> None:
+            for name in ("one", "two"):
+                await store.enlist_worker(some_worker(name))
+            silent = {worker.id: worker.seen_at for worker in await store.workers() if worker.id == "two"}
+            await store.leave_worker("one")
+            await store.leave_worker("one")
+            await store.sweep_workers(silent)
+            told = [(each.data["worker"], each.data["present"]) for each in await store.events_after(0)]
+            assert told == [("one", True), ("two", True), ("one", False), ("two", False)]
 
         house.run(test)
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from fakes.service_bench import Bench
 
-async def main(folder, url, token, *ids):
+async def main(folder, store, url, token, *ids):
     bench = Bench(Path(folder), SimpleNamespace(url=url, token=token))
-    async with bench.service() as service:
+    async with bench.service(store={"url": store}) as service:
         if not (await service.store.runs()).items:
             await bench.run_ids(service, *ids)
         await asyncio.Event().wait()
@@ -44,8 +44,8 @@ def test_a_killed_daemon_goes_on_at_the_next_start(tmp_path: Path, server: Campu
     """Killed while planning, exporting or writing, and killed again: each course has one valid version in the end."""
     bench = Bench(tmp_path, server)
     courses = [str(one) for one in server.known["ended"][:3]]
-    kill_after(requests, tmp_path, server, courses)
-    kill_after(min(requests, 30), tmp_path, server, courses)
+    kill_after(requests, bench, courses)
+    kill_after(min(requests, 30), bench, courses)
 
     async def main() -> None:
         async with bench.service() as service:
@@ -65,10 +65,11 @@ def test_a_killed_daemon_goes_on_at_the_next_start(tmp_path: Path, server: Campu
     asyncio.run(main())
 
 
-def kill_after(requests: int, folder: Path, server: CampusServer, courses: list[str]) -> None:
+def kill_after(requests: int, bench: Bench, courses: list[str]) -> None:
     """Start a daemon in a process of its own, and kill it once the LMS has answered so many requests of it."""
     tests = Path(__file__).parents[1]
-    command = [sys.executable, "-c", _DAEMON, str(folder), server.url, server.token, *courses]
+    server, store = bench.server, bench.settings().store.url
+    command = [sys.executable, "-c", _DAEMON, str(bench.folder), store, server.url, server.token, *courses]
     seen = len(server.requests)
     process = subprocess.Popen(command, cwd=tests, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.engines import service_class
 from fakes.service_bench import Bench
 
 import coursekeep
@@ -130,7 +131,7 @@ def test_files_beyond_max_file_size_are_gaps(bench: Bench, server: CampusServer)
     settings = bench.settings(archive={"max_file_size": 2500}, engine={"files_at_once": 1})
 
     async def main() -> None:
-        async with Service(settings) as service:
+        async with service_class(settings)(settings) as service:
             run = await bench.finished(service, await bench.run_ids(service, str(server.known["late_grade"])))
             (item,) = (await bench.items(service, run)).values()
             assert item.status is ItemStatus.COMPLETED

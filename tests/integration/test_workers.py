@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.package import StorageUnavailable
 from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
-from coursekeep_daemon.store import LeaseState, SchemaMismatch, Store
+from coursekeep_daemon.store import LeaseState, PauseLevel, Run, SchemaMismatch, Store
 from coursekeep_daemon.toml_text import table_text
 from coursekeep_daemon.worker import WorkerProcess
 
@@ -88,11 +89,64 @@ def test_two_workers_archive_what_the_daemon_offers(bench, server):
     asyncio.run(main())
 
 
+def test_operators_control_the_runs_of_workers(bench, server):
+    """A pause lets finish what two workers have and begins nothing more; resume, cancel and reimport do as ever."""
+    *courses, broken = ended(server, 8)
+
+    async def main() -> None:
+        async with bench.service() as service, bench.worker("one", concurrency=1), bench.worker("two", concurrency=1):
+            control = service.control
+
+            async def paused(run: Run) -> dict[str, int]:
+                """Pause a run that is under way, and give the attempts of its courses once none is at work."""
+                await eventually(lambda: _at_work(service))
+                await control.pause(PauseLevel.RUN, str(run.id), by="tester")
+                before = await _attempts(bench, service, run)
+                await eventually(lambda: _nothing_leased(service))
+                assert await _attempts(bench, service, run) == before
+                return before
+
+            server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=0.5, times=2))
+            run = await bench.run_ids(service, *courses)
+            first = await paused(run)
+            assert Counter(first.values())[0] > 0
+            server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=0.5, times=2))
+            await control.resume(PauseLevel.RUN, str(run.id), by="tester")
+            second = Counter((await paused(run)).values())
+            assert 0 < second[0] < Counter(first.values())[0]
+            canceled = await control.cancel(run.id, by="tester")
+            assert (canceled.status, canceled.counts[ItemStatus.CANCELED]) == (RunStatus.CANCELED, second[0])
+            assert canceled.counts[ItemStatus.COMPLETED] == second[1]
+
+            server.faults.add(Fault(match=f"GET /api/v1/courses/{broken}/users*", kind="html"))
+            failed = await bench.finished(service, await bench.run_ids(service, broken))
+            assert failed.status is RunStatus.COMPLETED_WITH_ERRORS
+            server.faults.clear()
+            again, _ = await control.reimport(failed.id, by="tester")
+            again = await bench.finished(service, again)
+            assert again.counts[ItemStatus.COMPLETED] == 1
+            (old,) = (await bench.items(service, failed)).values()
+            assert (old.status, old.reimported_in_run) == (ItemStatus.FAILED_REIMPORTED, again.id)
+            for each in (run, failed, again):
+                assert await service.store.check_counters(each.id) == {}
+
+    asyncio.run(main())
+
+
+async def _attempts(bench: WorkerBench, service: Any, run: Run) -> dict[str, int]:
+    return {ref: item.attempts for ref, item in (await bench.items(service, run)).items()}
+
+
+async def _nothing_leased(service: Any) -> bool:
+    return not await service.store.leases()
+
+
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_a_stopped_one_finishes(bench, server):
     """Of three processes one is killed and one asked to end: each course ends once, in a valid package.
 
     The killed one's course runs again elsewhere, counted; the other's is finished, and that process ends with code 0.
+    Asked twice, a worker does not wait for its course.
     """
     courses = ended(server, 5)
     server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=4, times=3))
@@ -126,6 +180,17 @@ def test_a_killed_worker_loses_nothing_and_a_stopped_one_finishes(bench, server)
                 assert len(await service.store.package(item.package_id)) == 1
             waiting = await bench.run_ids(service, courses[0], on_existing="refresh")
             await eventually(lambda: _workers_missing(service, waiting.id))
+            server.faults.add(Fault(match="GET /api/v1/courses/*/users*", kind="hang", seconds=60))
+            impatient = start_worker(path, "four")
+            try:
+                await eventually(lambda: _at_work(service), seconds=300)
+                impatient.send_signal(signal.SIGTERM)
+                await eventually(lambda: "worker_stopping" in path.with_name("four.log").read_text())
+                impatient.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(impatient.wait, 20) == 128 + signal.SIGTERM
+            finally:
+                impatient.kill()
+                server.faults.clear()
 
     asyncio.run(main())
 

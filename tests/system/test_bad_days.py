@@ -37,10 +37,8 @@ import gzip
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
 import zipfile
@@ -51,7 +49,9 @@ from typing import Any
 import httpx
 import pytest
 from fakes.daemon_process import CampusProcess, DaemonProcess, wait_for
+from fakes.engines import has_workers
 from fakes.scripted_server import ScriptedServer
+from fakes.store_rows import read_all, read_tables
 
 IMPATIENT = {"integrations.main": "timeout = 5.0\nexport_poll = 0.1"}
 
@@ -93,8 +93,8 @@ def in_state(daemon: DaemonProcess, run: int, status: str, count: int) -> dict[s
 
 def stored_items(daemon: DaemonProcess) -> list[tuple[str, int]]:
     """Return status and attempts of every item, from the database of a daemon that has stopped."""
-    with sqlite3.connect(f"file:{daemon.home}/data/coursekeep.db?mode=ro", uri=True) as database:
-        return database.execute("SELECT status, attempts FROM item ORDER BY id").fetchall()
+    (items,) = read_tables(daemon.store_address, "item")
+    return [(item["status"], item["attempts"]) for item in items]
 
 
 def staged(daemon: DaemonProcess) -> list[Path]:
@@ -132,8 +132,7 @@ def test_a_lost_database_is_made_anew_from_the_archive(campus: CampusProcess, tm
         campus.touch(courses[0], name="Renamed after it was archived")
         daemon.finished(daemon.start_run("ids", {"ids": courses}, on_existing="refresh"))
         known = {one["package_id"]: one for one in daemon.get("/packages")["items"]}
-    shutil.rmtree(tmp_path / "data")
-    daemon.token = ""
+    daemon.lose_store()
 
     with daemon.running():
         again = daemon.finished(daemon.start_run("ids", {"ids": courses}))
@@ -142,8 +141,7 @@ def test_a_lost_database_is_made_anew_from_the_archive(campus: CampusProcess, tm
         campus.touch(courses[0], name="Renamed once more")
         refreshed = daemon.finished(daemon.start_run("ids", {"ids": courses}, on_existing="refresh"))
         newest = {one["course_id"]: one["version"] for one in daemon.get("/packages")["items"]}
-    shutil.rmtree(tmp_path / "data")
-    daemon.token = ""
+    daemon.lose_store()
     campus.touch(courses[0], name="And once more")
     with daemon.running():
         first = daemon.finished(daemon.start_run("ids", {"ids": courses[:1]}, on_existing="refresh"))
@@ -185,6 +183,7 @@ def test_a_stop_in_mid_course_puts_it_back_uncounted(campus: CampusProcess, tmp_
     assert {(item["attempts"], item["package_version"]) for item in items} == {(1, 1)}
 
 
+@pytest.mark.skipif(has_workers(), reason="this daemon has nothing in flight that a first signal would wait for")
 def test_a_second_signal_ends_it_at_once(campus: CampusProcess, tmp_path: Path) -> None:
     """A second SIGTERM does not wait for courses in flight; the next start finishes them all the same."""
     (course,) = plain_courses(campus)[:1]
@@ -395,6 +394,8 @@ def secrets_of(campus: CampusProcess, courses: list[str]) -> set[bytes]:
 
 def written_by(daemon: DaemonProcess) -> Iterator[tuple[Path, bytes]]:
     """Yield log, database and every file of the archive with its bytes, unpacked where it is packed."""
+    if daemon.store_address.startswith("postgresql"):
+        yield daemon.home / "data" / "coursekeep.db", read_all(daemon.store_address).encode()
     for path in daemon.home.rglob("*"):
         if not path.is_file():
             continue

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fakes.daemon_process import CampusProcess, DaemonProcess, wait_for
+from fakes.store_rows import read_tables
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -44,7 +44,7 @@ LEVELS = st.sampled_from(["", "/integrations/main", "/runs/{run}"])
 
 
 class Operators(RuleBasedStateMachine):
-    """What operators do. After each step the store is read, as it is in its file, and the promises are held."""
+    """What operators do. After each step the store is read, past the daemon, and the promises are held."""
 
     campus: CampusProcess
     deadline: float
@@ -253,21 +253,12 @@ class Operators(RuleBasedStateMachine):
 
     def snapshot(self) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Read items, counters and counts of days as of one moment."""
-        with closing(self.connect()) as connection:
-            connection.execute("BEGIN")
-            items = {row["id"]: dict(row) for row in connection.execute("SELECT * FROM item")}
-            counts, days = (connection.execute(f"SELECT * FROM {table}") for table in ("run_count", "day_count"))
-            return items, [dict(row) for row in counts], [dict(row) for row in days]
+        items, counts, days = read_tables(self.daemon.store_address, "item", "run_count", "day_count")
+        return {row["id"]: row for row in items}, counts, days
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        with closing(self.connect()) as connection:
-            return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
-
-    def connect(self) -> sqlite3.Connection:
-        path = self.daemon.home / "data" / "coursekeep.db"
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=30)
-        connection.row_factory = sqlite3.Row
-        return connection
+        (rows,) = read_tables(self.daemon.store_address, table)
+        return rows
 
 
 #: one attempt each, so that a course in trouble fails; two at once, so that there is a queue

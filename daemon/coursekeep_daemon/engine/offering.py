@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from coursekeep_daemon.engine.base import Engine
-from coursekeep_daemon.engine.procrastinate import Jobs, defer
+from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.upkeep import Upkeep
 from coursekeep_daemon.runs.lms import Lms
@@ -72,12 +72,11 @@ class OfferingEngine(Engine):
             raise
 
     async def _look(self) -> None:
-        workers = [worker for worker in await self._store.workers() if not worker.draining]
-        leases = await self._store.leases()
-        self._leased = Counter(each.integration for each in leases)
-        self._begun = sum(each.state is LeaseState.BEGUN for each in leases)
-        self._slots = sum(worker.concurrency + 1 for worker in workers)
-        self._served = frozenset(name for worker in workers for name in worker.integrations)
+        crew = await self._store.crew()
+        self._leased = Counter(crew.leased)
+        self._begun = crew.begun
+        self._slots = sum(slots + 1 for slots in crew.slots)
+        self._served = crew.integrations
 
     @property
     def free(self) -> int:
@@ -94,7 +93,7 @@ class OfferingEngine(Engine):
         return integration in self._served
 
     async def hand_out(self, run: Run, lms: Lms, limit: int) -> int:
-        offered = await self._store.offer_items(run.id, limit=limit, now=self._clock(), defer=defer)
+        offered = await self._store.offer_items(run.id, limit=limit, now=self._clock(), defer=self._jobs.defer)
         self._leased[lms.name] += len(offered)
         return len(offered)
 

@@ -25,7 +25,7 @@ from procrastinate.jobs import Status
 
 from coursekeep_daemon.store import Lease, StoreError, StoreUnavailable
 
-__all__ = ["Job", "Jobs", "defer", "queue_of"]
+__all__ = ["Job", "Jobs", "queue_of"]
 
 _TASK = "coursekeep.archive"
 
@@ -55,19 +55,6 @@ def queue_of(integration: str) -> str:
     return f"{integration[: _LONGEST - 17]}-{digest}"
 
 
-def defer(connection: Any, leases: Sequence[Lease]) -> None:
-    """Put the jobs of leases into their queues, in the transaction that is open on a connection of psycopg.
-
-    Raises `StoreError`.
-    """
-    app = App(connector=SyncPsycopgConnector())  # opens nothing: the connection is given
-    with _store_errors():
-        for integration, group in groupby(leases, key=lambda each: each.integration):
-            task = app.configure_task(_TASK, queue=queue_of(integration), connection=connection)
-            arguments: list[Any] = [{"item_id": each.item_id, "fence": each.id} for each in group]
-            task.batch_defer(*arguments)
-
-
 class Jobs:
     """The queues, as workers and the leader see them. Opened by `open`, closed by `close`."""
 
@@ -83,7 +70,19 @@ class Jobs:
                 pool_factory=_pool,
             )
         )
+        self._deferring = App(connector=SyncPsycopgConnector())  # opens nothing: it is given connections
         self._id: int | None = None
+
+    def defer(self, connection: Any, leases: Sequence[Lease]) -> None:
+        """Put the jobs of leases into their queues, in the transaction that is open on a connection of psycopg.
+
+        Called in the thread of that connection. Raises `StoreError`.
+        """
+        with _store_errors():
+            for integration, group in groupby(leases, key=lambda each: each.integration):
+                task = self._deferring.configure_task(_TASK, queue=queue_of(integration), connection=connection)
+                arguments: list[Any] = [{"item_id": each.item_id, "fence": each.id} for each in group]
+                task.batch_defer(*arguments)
 
     async def open(self) -> None:
         """Connect. Raises `StoreError` where the server does not answer."""

@@ -56,7 +56,7 @@ class Taking:
         self._look = asyncio.Event()
         #: what is in flight, by fence
         self._courses: dict[int, asyncio.Task[None]] = {}
-        #: fences of those that this worker is known to have begun
+        #: fences of those that are being archived, up to their result: whose lease is gone meanwhile is to be dropped
         self._begun: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -103,8 +103,7 @@ class Taking:
         while True:
             self._look.clear()
             try:
-                while await self._take_one():
-                    pass
+                await self._take_all()
                 failures = 0
             except StoreError as error:
                 failures += 1
@@ -114,23 +113,33 @@ class Taking:
                 continue
             await wait_for_event(self._look, self._rhythm.look)
 
-    async def _take_one(self) -> bool:
-        """Fetch a job, if there is a slot and nothing holds, and have its course archived; False where none was."""
-        if len(self._courses) >= self._worker.concurrency:
-            return False
+    async def _take_all(self) -> None:
+        """Fetch as many jobs as there are slots for, if nothing holds, and have their courses archived.
+
+        All of them are begun at once, which the store does in one transaction. Raises `StoreError`; what was fetched
+        before goes on.
+        """
+        jobs: list[Job] = []
+        try:
+            while len(self._courses) + len(jobs) < self._worker.concurrency and await self._may_take():
+                job = await self._jobs.fetch([name for name in self._lmses if not self._holds.troubled(name)])
+                if job is None:
+                    break
+                jobs.append(job)
+        finally:
+            for job in jobs:
+                self._start(job)
+
+    async def _may_take(self) -> bool:
         if self._holds.storage is not None:
             self._storage.doubt()
             return False
-        if not await self._storage.fine():
-            return False
-        usable = [name for name in self._lmses if not self._holds.troubled(name)]
-        job = await self._jobs.fetch(usable)
-        if job is None:
-            return False
+        return await self._storage.fine()
+
+    def _start(self, job: Job) -> None:
         course = asyncio.create_task(self._course(job), name=f"item {job.item_id}")
         self._courses[job.fence] = course
         course.add_done_callback(lambda _: self._ended(job.fence))
-        return True
 
     def _ended(self, fence: int) -> None:
         del self._courses[fence]
@@ -144,7 +153,8 @@ class Taking:
             return
         self._begun.add(job.fence)
         run = await self._run(item)
-        await self._workbench.do(item, run, self._lmses[item.integration], fence=job.fence)
+        lms = self._lmses[item.integration]
+        await self._workbench.do(item, run, lms, fence=job.fence, done=lambda: self._begun.discard(job.fence))
 
     async def _begin(self, job: Job) -> Item | None:
         """Begin an item, however long the database takes; by then the leader may have taken it back."""
@@ -217,8 +227,11 @@ class Taking:
         await self._holds.refresh()
 
     def _drop(self, fences: Iterable[int]) -> None:
-        """Break off courses that are others' now: whatever they would write is refused."""
-        for fence in fences:
+        """Break off courses that are others' now: whatever they would write is refused.
+
+        One that has ended while the answer was on its way has lost its lease by its own result, and is left alone.
+        """
+        for fence in self._begun.intersection(fences):
             if course := self._courses.get(fence):
                 log.warning("course_dropped", reason="it was given to another worker, or taken back")
                 course.cancel()

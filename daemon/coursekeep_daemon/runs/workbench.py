@@ -49,10 +49,13 @@ class Workbench:
         self._tracing = tracing or Tracing()
         self._store_patience = store_patience or Backoff(first=1.0, longest=30.0)
 
-    async def do(self, item: Item, run: Run, lms: Lms, *, fence: int | None = None) -> None:
+    async def do(
+        self, item: Item, run: Run, lms: Lms, *, fence: int | None = None, done: Callable[[], None] = lambda: None
+    ) -> None:
         """Do one item, and write down what became of it; broken off, it goes back to the queue without a count.
 
-        `fence` is that of the lease under which a worker has the item. Raises nothing but cancellation.
+        `fence` is that of the lease under which a worker has the item. `done` is called as soon as there is a result,
+        before it is written. Raises nothing but cancellation.
         """
         about = bound(run=run.id, item=item.id, integration=item.integration)
         with about, self._tracing.course(item) as span:
@@ -64,11 +67,12 @@ class Workbench:
             except LeaseLost:
                 log.warning("course_dropped", reason="it was given to another worker, or taken back")
                 return
+            done()
             result = replace(result, fence=fence)
             note_result(span, result)
             with self._tracing.step("store"):
-                done = await self._write_down(result)
-            await self._settle(result, done, stopped)
+                written = await self._write_down(result)
+            await self._settle(result, written, stopped)
 
     async def finish_run(self, run_id: int) -> bool:
         """Complete a run that has nothing left to do, and tell everyone; False where it has, or is complete already."""

@@ -31,8 +31,6 @@ from coursekeep_daemon.store.records import (
     Item,
     ItemPlan,
     ItemResult,
-    Lease,
-    LeaseState,
     PackageVersion,
     Pause,
     PauseLevel,
@@ -43,9 +41,9 @@ from coursekeep_daemon.store.records import (
     Slice,
     StoredTerm,
     User,
-    Worker,
 )
 from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.records_work import Crew, Lease, LeaseState, Worker
 from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
 from coursekeep_daemon.store.users import UserChange
@@ -61,6 +59,7 @@ __all__ = [
     "BudgetBook",
     "CatalogueCourse",
     "Conflict",
+    "Crew",
     "DaemonState",
     "DayCount",
     "Event",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from coursekeep_daemon.runs.states import FINAL_RUN, ItemStatus
 from coursekeep_daemon.store.counts import Tally
@@ -22,7 +22,8 @@ from coursekeep_daemon.store.holding import withheld_runs
 from coursekeep_daemon.store.items import ITEM
 from coursekeep_daemon.store.models import item, run
 from coursekeep_daemon.store.models_work import lease, worker
-from coursekeep_daemon.store.records import Item, Lease, LeaseState
+from coursekeep_daemon.store.records import Item
+from coursekeep_daemon.store.records_work import Lease, LeaseState
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id
 from coursekeep_daemon.store.transaction import Transaction
@@ -45,6 +46,7 @@ _OFFERED = (
     .where(lease.c.id.in_(bindparam("fences", expanding=True)))
     .with_for_update(of=item)
 )
+_KNOWN = select(worker.c.id).where(worker.c.id.in_(bindparam("workers", expanding=True)))
 _BEGIN = (
     update(lease)
     .where(lease.c.id == bindparam("fence"))
@@ -93,11 +95,6 @@ class Leases(Room):
         query = select(*LEASE.columns).order_by(lease.c.id)
         return await self._reader(lambda connection: LEASE.all(connection, query))
 
-    async def leased(self) -> Mapping[str, int]:
-        """Return how many items are offered or begun, by integration."""
-        query = select(lease.c.integration, func.count()).group_by(lease.c.integration)
-        return await self._reader(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
-
     async def withdraw_offers(self, fences: Collection[int]) -> int:
         """Take back those of the offers that nobody has begun, and return how many: their items may be offered anew."""
         which = delete(lease).where(lease.c.id.in_(fences), lease.c.state == LeaseState.OFFERED)
@@ -131,7 +128,7 @@ def _begin(tx: Transaction, begins: Sequence[_Begin]) -> list[Item | StoreError 
     for row in tx.execute(_OFFERED, {"fences": [each.fence for each in begins if is_id(each.fence)]}):
         found = LEASE.record(row[width + 1 :])
         offered[found.id] = (ITEM.record(row[:width]), row[width] in FINAL_RUN, found)
-    live = set(tx.execute(select(worker.c.id).where(worker.c.id.in_({each.worker_id for each in begins}))).scalars())
+    live = set(tx.execute(_KNOWN, {"workers": list({each.worker_id for each in begins})}).scalars())
     withheld = withheld_runs(tx, {found.run_id for _, _, found in offered.values()})
     begun: dict[int, tuple[Item, str]] = {}
     refused: list[int] = []

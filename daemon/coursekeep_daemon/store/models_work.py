@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, Table
 from sqlmodel import Field
 
 from coursekeep_daemon.store.models import METADATA, Base
-from coursekeep_daemon.store.records import LeaseState
+from coursekeep_daemon.store.records_work import LeaseState
 from coursekeep_daemon.store.types import BIG_ID, CleanString, UtcDateTime, words
 
 __all__ = ["lease", "worker"]

@@ -201,7 +201,7 @@ def _undelivered(
 ) -> None:
     state = DeliveryState.GIVEN_UP if due is None else DeliveryState.PENDING
     table = notification_delivery
-    values = {"state": state, "next_attempt_at": due, "last_error": error, "refusals": table.c.refusals + refused}
+    values = {"state": state, "next_attempt_at": due, "last_error": error, "refusals": table.c.refusals + int(refused)}
     _settle(tx, notification_id, target, values)
     if due is not None:
         return

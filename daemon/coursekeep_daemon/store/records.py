@@ -22,8 +22,6 @@ __all__ = [
     "Item",
     "ItemPlan",
     "ItemResult",
-    "Lease",
-    "LeaseState",
     "PackageVersion",
     "Pause",
     "PauseLevel",
@@ -34,7 +32,6 @@ __all__ = [
     "Slice",
     "StoredTerm",
     "User",
-    "Worker",
 ]
 
 T = TypeVar("T")
@@ -211,49 +208,6 @@ class ItemResult:
     found: Course | None = None
     #: of the lease under which it was done; None where the daemon itself claimed the item
     fence: int | None = None
-
-
-class LeaseState(StrEnum):
-    """How far an item has come on its way to a worker."""
-
-    OFFERED = "offered"  # its job waits for a worker
-    BEGUN = "begun"  # a worker archives it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
-    """The right to work on one item."""
-
-    #: the fence: no other lease ever has this number
-    id: int
-    item_id: int
-    run_id: int
-    integration: str
-    state: LeaseState
-    worker_id: str | None
-    offered_at: datetime
-    begun_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Worker:
-    """A process that takes courses from the database."""
-
-    id: str
-    name: str
-    host: str
-    pid: int
-    concurrency: int
-    version: str
-    #: what its settings have
-    integrations: list[str]
-    started_at: datetime
-    #: its newest sign of life, by the database's clock
-    seen_at: datetime
-    #: ends as soon as its courses are done
-    draining: bool
-    #: courses that it works on
-    busy: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,8 @@ from coursekeep_daemon.store.holding import held_runs, lift_pause
 from coursekeep_daemon.store.models import integration as integration_table
 from coursekeep_daemon.store.models import item, run, run_count
 from coursekeep_daemon.store.models_work import lease
-from coursekeep_daemon.store.records import LeaseState, PauseLevel, Run, Slice
+from coursekeep_daemon.store.records import PauseLevel, Run, Slice
+from coursekeep_daemon.store.records_work import LeaseState
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape, is_id, page
 from coursekeep_daemon.store.telling import tell_failed_run

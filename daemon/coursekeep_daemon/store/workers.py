@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.store.models_work import lease, worker
 from coursekeep_daemon.store.opening import translate
-from coursekeep_daemon.store.records import Item, ItemResult, LeaseState, Worker
+from coursekeep_daemon.store.records import Item, ItemResult
+from coursekeep_daemon.store.records_work import Crew, LeaseState, Worker
 from coursekeep_daemon.store.room import Room
 from coursekeep_daemon.store.rows import Shape
 from coursekeep_daemon.store.transaction import Transaction
@@ -29,16 +31,23 @@ _BUSY = (
     .scalar_subquery()
 )
 _WORKER = Shape(Worker, worker, {"busy": _BUSY})
+_TAKING = select(worker.c.concurrency, worker.c.integrations).where(~worker.c.draining)
+_GIVEN = select(lease.c.integration, lease.c.state, func.count()).group_by(lease.c.integration, lease.c.state)
 
 
 class Workers(Room):
     """The processes that take courses."""
 
     async def enlist_worker(self, new: Worker) -> None:
-        """Make a worker known. `seen_at` and `busy` of the record are not looked at."""
+        """Make a worker known, and tell listeners. `seen_at` and `busy` of the record are not looked at."""
         row = {name: getattr(new, name) for name in _WORKER.names if name != "busy"}
         moment = self._database.moment()
-        await self._writer.run(lambda tx: tx.execute(insert(worker).values({**row, "seen_at": moment})) and None)
+
+        def enlist(tx: Transaction) -> None:
+            tx.execute(insert(worker).values({**row, "seen_at": moment}))
+            _tell(tx, new.name, present=True)
+
+        await self._writer.run(enlist)
 
     async def beat_worker(self, worker_id: str, *, draining: bool = False) -> frozenset[int] | None:
         """Give a sign of life, and return the fences of the leases that the worker still has.
@@ -64,6 +73,24 @@ class Workers(Room):
         """Return the workers that are known, by name."""
         query = select(*_WORKER.columns).order_by(worker.c.name, worker.c.id)
         return await self._reader(lambda connection: _WORKER.all(connection, query))
+
+    async def crew(self) -> Crew:
+        """Return what workers can take and have been given: what the leader asks for at each look."""
+
+        def read(connection: Connection) -> Crew:
+            taking = connection.execute(_TAKING).all()
+            leased, begun = Counter[str](), 0
+            for integration, state, number in connection.execute(_GIVEN):
+                leased[integration] += number
+                begun += number if state is LeaseState.BEGUN else 0
+            return Crew(
+                slots=[slots for slots, _ in taking],
+                integrations=frozenset(name for _, names in taking for name in names),
+                leased=leased,
+                begun=begun,
+            )
+
+        return await self._reader(read)
 
     async def leave_worker(self, worker_id: str) -> int:
         """Forget a worker that ends, and queue again what it had begun; return how many items.
@@ -91,7 +118,8 @@ class Workers(Room):
     def _dismiss(self, tx: Transaction, gone: Iterable[str], *, count: bool) -> list[Item]:
         if not (gone := sorted(gone)):
             return []
-        tx.execute(delete(worker).where(worker.c.id.in_(gone)))
+        for name in tx.execute(delete(worker).where(worker.c.id.in_(gone)).returning(worker.c.name)).scalars().all():
+            _tell(tx, name, present=False)
         left = select(lease.c.item_id, lease.c.id).where(lease.c.worker_id.in_(gone))
         results = [
             ItemResult(item_id=item_id, status=ItemStatus.QUEUED, count_attempt=count, fence=fence)
@@ -103,3 +131,8 @@ class Workers(Room):
     @cached_property
     def _returning(self) -> Finishing:
         return Finishing(self._database)
+
+
+def _tell(tx: Transaction, name: str, *, present: bool) -> None:
+    """Note the event of a worker that came or went: runs may have waited for it, or wait from now on."""
+    tx.tell("worker", {"worker": name, "present": present})

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
 from fakes.postgres_server import Databases
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
@@ -17,9 +18,11 @@ from fakes.worker_bench import QUICK
 
 from coursekeep_daemon.engine.offering import OfferingEngine
 from coursekeep_daemon.engine.own_storage import OwnStorage
-from coursekeep_daemon.engine.procrastinate import Jobs, defer, queue_of
+from coursekeep_daemon.engine.procrastinate import Jobs, queue_of
+from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.taking import Taking
 from coursekeep_daemon.engine.upkeep import Upkeep
+from coursekeep_daemon.following import Following
 from coursekeep_daemon.runs.archiver import LeaseLost, Permit
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.dispatcher import Dispatcher
@@ -71,8 +74,10 @@ class Bench:
     def __init__(self, url: str) -> None:
         self.url = url
         self.archiving = Archiving()
+        self.finished: list[int] = []
         self.names = ["main"]
         self.full = False
+        self.look: Callable[[], None] = lambda: None
 
     def check_writable(self) -> int:
         return 0 if self.full else 10
@@ -89,10 +94,14 @@ class Bench:
     def workbench(self, store: Store) -> Workbench:
         hooks: Any = Telling()
         archiver: Any = self.archiving
-        return Workbench(store=store, archiver=archiver, hooks=hooks, store_patience=PATIENCE)
+
+        def finished(item: Item, result: ItemResult) -> None:
+            self.finished.append(item.id)
+
+        return Workbench(store=store, archiver=archiver, hooks=hooks, finished=finished, store_patience=PATIENCE)
 
     @asynccontextmanager
-    async def leader(self, *, window: int = 16) -> AsyncIterator[Store]:
+    async def leader(self, *, window: int = 16, rhythm: Rhythm = QUICK) -> AsyncIterator[Store]:
         async with Store(self.url, queue=True) as store:
             await store.sync_integrations([(name, "x", {}) for name in self.names])
             lmses = self.lmses(window=window)
@@ -100,13 +109,14 @@ class Bench:
             dispatcher = Dispatcher(
                 store=store,
                 lmses=lmses,
-                engine=OfferingEngine(store, self.jobs(), _now, QUICK),
+                engine=OfferingEngine(store, self.jobs(), _now, rhythm),
                 plannings=plannings,
                 workbench=self.workbench(store),
                 holds=Holds(store, lmses, _now, needs_workers=True),
                 store_patience=PATIENCE,
             )
             await dispatcher.start()
+            self.look = dispatcher.wake
             try:
                 yield store
             finally:
@@ -186,6 +196,7 @@ def test_a_large_run_does_not_starve_a_small_one(bench: Bench) -> None:
             await eventually(lambda: len(bench.archiving.order) == 4)
             assert len(await store.leases()) <= 6  # the slots, and one in hand for each worker
             small = await bench.run(store, 5)
+            bench.look()  # as the daemon does for every new run
             bench.archiving.gate.set()
             await ended(store, small)
             first = [run for run, _ in bench.archiving.order[:30]]
@@ -264,6 +275,34 @@ async def _known(store: Store, number: int) -> bool:
     return len(await store.workers()) == number
 
 
+def test_a_course_that_ends_during_a_sign_of_life_is_not_dropped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease is gone by its own result: what follows a result is done, and nobody says that it was taken away."""
+    stored, go_on = asyncio.Event(), asyncio.Event()
+
+    async def test() -> None:
+        bench.archiving.gate.set()
+        async with bench.leader() as store, bench.worker(concurrency=1) as taking:
+            finish = taking._store.finish_item
+
+            async def answered_late(result: ItemResult) -> Item:
+                item = await finish(result)
+                stored.set()
+                await go_on.wait()
+                return item
+
+            monkeypatch.setattr(taking._store, "finish_item", answered_late)
+            run = await bench.run(store, 1)
+            await stored.wait()
+            with structlog.testing.capture_logs() as logs:
+                await taking._beat_once()
+                go_on.set()
+                await ended(store, run)
+                await eventually(lambda: bench.finished)
+            assert "course_dropped" not in [each["event"] for each in logs]
+
+    in_loop(test)
+
+
 def test_a_stop_gives_back_what_does_not_finish_in_time(bench: Bench) -> None:
     """A worker that is stopped takes nothing more; what is late goes back without a count, and waits for a worker."""
 
@@ -291,7 +330,7 @@ def test_lost_jobs_and_orphans_are_mended(bench: Bench) -> None:
             run = await bench.run(store, 3)
             jobs = bench.jobs()
             await jobs.open()
-            first, second, third = await store.offer_items(run.id, limit=3, now=_now(), defer=defer)
+            first, second, third = await store.offer_items(run.id, limit=3, now=_now(), defer=bench.jobs().defer)
             upkeep = Upkeep(store, jobs, beat=0.01, silence=0.05)
             fetched = await jobs.fetch(["main"])  # and then its worker dies
             assert fetched is not None
@@ -332,6 +371,34 @@ def test_nobody_serves_an_integration_that_no_worker_has(bench: Bench) -> None:
                     await ended(store, run)
                     await holds.refresh()
                     assert holds.hold(await bench.run(store, 1)) is None
+
+    in_loop(test)
+
+
+def test_a_run_that_waits_for_a_worker_goes_on_as_soon_as_there_is_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader offers courses to a worker that comes though nothing else happens; whoever follows knows of it too."""
+    monkeypatch.setattr("coursekeep_daemon.following._LOOK_AGAIN", 60)
+
+    async def test() -> None:
+        bench.archiving.gate.set()
+        seldom = Rhythm(beat=60, silence=120, look=60, gather=0.01)
+        async with bench.leader(rhythm=seldom) as store, Store(bench.url, queue=True) as other:
+            run = await bench.run(store, 2)
+            holds = Holds(other, bench.lmses(), _now, needs_workers=True)
+            await holds.refresh()
+            following = Following(other, holds)
+            await following.start()
+            try:
+                await eventually(lambda: holds.hold(run) is not None)
+                async with bench.worker():
+                    await eventually(lambda: holds.hold(run) is None, seconds=20)
+                    await eventually(lambda: bench.archiving.order, seconds=20)
+                    await ended(store, run)
+                await eventually(lambda: holds.hold(run) is not None, seconds=20)
+            finally:
+                await following.stop()
 
     in_loop(test)
 

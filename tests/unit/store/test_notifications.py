@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fakes.store_house import House
+from fakes.store_house import START, House
 
 from coursekeep_daemon.notifications.records import Notification
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -174,5 +175,31 @@ def test_a_change_that_is_undone_notes_nothing(house: House) -> None:
             await store.change_run(run.id, RunStatus.FAILED, "stopped again")
 
         assert [one.kind.value for one in await told(store)] == ["run_failed"]
+
+    in_store(house, test)
+
+
+def test_how_a_delivery_goes_is_noted(house: House) -> None:
+    """Attempts are counted, refusals of the message apart; it waits until the next is due, or ends delivered."""
+
+    async def test(store: Store) -> None:
+        await store.finish_run_if_done((await processing(store, "no_access")).id)
+        (one,) = await store.unaddressed()
+        assert await store.address(one.id, ["ops"])
+        later = START + timedelta(minutes=1)
+
+        async def noted() -> tuple[int, int, datetime | None, str | None]:
+            found = await store.next_delivery("ops")
+            assert found is not None
+            delivery = found[1]
+            return delivery.attempts, delivery.refusals, delivery.next_attempt_at, delivery.last_error
+
+        await store.undelivered(one.id, "ops", "busy", next_attempt_at=later)
+        assert await noted() == (1, 0, later, "busy")
+        await store.undelivered(one.id, "ops", "no", next_attempt_at=later, refused=True)
+        assert await noted() == (2, 1, later, "no")
+        await store.delivered(one.id, "ops")
+        assert await store.next_delivery("ops") is None
+        assert [each.told_at is not None for each in await told(store)] == [True]
 
     in_store(house, test)

@@ -84,7 +84,7 @@ function listen() {
   if (!events || !document.querySelector("[data-live]")) return;
   const source = new EventSource(events);
   const live = document.getElementById("live-state");
-  for (const kind of ["run", "item", "integration", "hold", "activity", "reset"]) source.addEventListener(kind, wantRefresh);
+  for (const kind of ["run", "item", "integration", "hold", "activity", "worker", "reset"]) source.addEventListener(kind, wantRefresh);
   source.addEventListener("hello", () => {
     wantRefresh(); // something may have happened since the page was made, or while the connection was down
     document.body.dataset.connected = "yes";
