@@ -96,8 +96,8 @@ def test_courses_are_archived_in_s3_and_copied(tmp_path: Path, store: S3Server, 
             await eventually(lambda: state.standing is ReplicaStanding.CURRENT)
 
             damaged = item.package_id
-            path = f"service/{service.archive.place(damaged).path}/v1/content/data/course.json"
-            store.put(path, b"{}")
+            (named,) = (copy / replica.place(damaged).path).rglob("course.json")
+            store.put(f"service/{named.relative_to(copy)}", b"{}")
             assert not (await service.verify_package(damaged)).valid
             findings = await eventually(lambda: repaired(service))
             assert [each.package_id for each in findings] == [damaged]
