@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import structlog
 
@@ -49,7 +49,6 @@ class Repair(Protocol):
         """What was done, or why nothing could be, for people."""
 
 
-@runtime_checkable
 class Mender(Protocol):
     """An archive with replicas."""
 
@@ -104,7 +103,7 @@ class FixityService:
         self._clock = clock
         self._max_rate = settings.max_rate or None
         self._metrics = metrics
-        self._mender = mender or (archive if isinstance(archive, Mender) else None)
+        self._mender: Mender = mender or archive
         self._pace = pace or FixityPace()
         self.view = FixityView(store, holds, settings, clock, good_for=self._pace.counts)
         self._throttle = Throttle(self._max_rate)
@@ -221,19 +220,18 @@ class FixityService:
 
     async def _mend_next(self) -> bool:
         """Repair the next package from a replica, where there is one; tell whether there was something to do."""
-        mender = self._mender
-        if mender is None or not mender.replicas:
+        if not self._mender.replicas:
             return False
         found = await self._store.finding_to_mend(self._clock() - self._pace.repair)
         if found is None or self._throttle.stopped:
             return False
-        await self._mend(mender, found)
+        await self._mend(found)
         return True
 
-    async def _mend(self, mender: Mender, found: Finding) -> None:
+    async def _mend(self, found: Finding) -> None:
         """Repair a package, and have a check judge. Who dies in between begins again with the repair."""
         try:
-            repair = await asyncio.to_thread(mender.repair, found.package_id)
+            repair = await asyncio.to_thread(self._mender.repair, found.package_id)
             repaired, detail = repair.repaired, repair.detail
         except (PackageError, OSError) as error:
             repaired, detail = False, str(error)
