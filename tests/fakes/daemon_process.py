@@ -203,7 +203,7 @@ class DaemonProcess:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "coursekeep_daemon", "worker", "--settings", str(self.settings)]
             self.worker = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        wait_for("the worker to be known", lambda: self.get("/workers")["items"])
+        wait_for("the worker to be known", lambda: self.get("/workers")["items"], seconds=180)
 
     async def _first_token(self) -> str:
         """Make the database and a token in this process: commands of their own would each take a second or more."""
