@@ -85,6 +85,12 @@ def held(archive: Path) -> dict[str, int]:
     return {one["id"]: int(one["head"].removeprefix("v")) for one in found}
 
 
+def turn(daemon: DaemonProcess, run: int, action: str) -> None:
+    """Pause or resume a run."""
+    answer = daemon.call("POST", f"/runs/{run}/{action}")
+    assert answer.is_success, answer.text
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DaemonProcess]:
     """A daemon over a small campus, with the store in either database."""
@@ -93,7 +99,7 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DaemonPro
         pytest.skip("these tests run with every store in PostgreSQL, which has a backup of its own")
     if request.param == "postgresql":
         url = Databases(request.getfixturevalue("server").url("postgres")).empty()
-    with CampusProcess.running("--no-throttle", "--delay-ms", "15", "--courses", "12") as campus:
+    with CampusProcess.running("--no-throttle", "--delay-ms", "15", "--courses", "24") as campus:
         made = DaemonProcess(tmp_path / "home", campus.url, campus.tokens["admin"], store_url=url)
         yield made
         if made.process is not None:
@@ -110,8 +116,11 @@ def test_what_was_backed_up_is_restored_and_goes_on(daemon: DaemonProcess, tmp_p
     daemon.start()
     run = daemon.start_run(*REQUEST)
     wait_for("courses", lambda: daemon.get(f"/runs/{run}")["counts"]["completed"] >= 1)
+    turn(daemon, run, "pause")  # else a slow machine has archived everything before the store is copied
+    wait_for("what is in flight", lambda: not daemon.get(f"/runs/{run}")["counts"]["processing"])
     database.dump()
     before = known(daemon)
+    turn(daemon, run, "resume")
     wait_for("more courses", lambda: len(held(daemon.archive)) > len(before))
     daemon.kill()
     shutil.copytree(daemon.archive, kept / "archive")
@@ -126,6 +135,7 @@ def test_what_was_backed_up_is_restored_and_goes_on(daemon: DaemonProcess, tmp_p
     rebuilt = json.loads(daemon.cli("db", "rebuild", "--json").stdout)
     daemon.start()
     restored = known(daemon)
+    turn(daemon, run, "resume")
     ended = daemon.finished(run)
     everything = held(daemon.archive)
     report = json.loads(daemon.cli("package", "verify", str(daemon.archive), "--json").stdout)
