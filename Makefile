@@ -9,6 +9,7 @@ PROJECTS := $(wildcard pyproject.toml contrib/*/pyproject.toml)
 PYTEST_ARGS ?= -n auto --dist loadgroup
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FAULTS_ARGS ?= --daemons 2 --workers 3 --archive s3
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
@@ -16,7 +17,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench compose-by-hand reference screenshots lock clean
+.PHONY: help demo test check format bench scale compose-by-hand faults reference screenshots lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -42,6 +43,12 @@ bench: $(INSTALLED) ## print a table of ratios measured in one run (takes minute
 
 compose-by-hand: $(INSTALLED) ## start the services of deploy/compose.yml without containers, and archive OULAD while workers die
 	COURSEKEEP_COMPOSE=oulad $(BIN)/pytest -q -s tests/system/test_compose.py
+
+scale: $(INSTALLED) ## print the tables of docs/scale.md from the model, and draw its picture (takes minutes)
+	PYTHONPATH=tests $(BIN)/python -m bench.scale
+
+faults: $(INSTALLED) ## do 200 faults to a whole deployment, and judge what became of it (takes an hour; not a test)
+	PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS_ARGS)
 
 reference: $(INSTALLED) ## write the pages of docs/reference that are made from the code
 	$(BIN)/python docs/records_page.py > docs/reference/records.md

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bench.api import measure_api
 from bench.archives import measure_archives
+from bench.budget import measure_budget
 from bench.campus import measure_campus
 from bench.engine import measure_engine
 from bench.http import measure_downloads, measure_requests
@@ -17,6 +18,7 @@ from bench.objects import measure_objects
 from bench.packages import measure_packages
 from bench.pause import measure_pause
 from bench.postgresql import measure_postgresql
+from bench.scale import measure_scale
 from bench.store import measure_store
 from bench.streams import measure_streams
 from bench.table import Measurement, show
@@ -35,6 +37,8 @@ BENCHMARKS: dict[str, Callable[[], list[Measurement]]] = {
     "packages": measure_packages,
     "archives": measure_archives,
     "objects": measure_objects,
+    "budget": measure_budget,
+    "scale": measure_scale,
 }
 
 

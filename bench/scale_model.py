@@ -76,8 +76,6 @@ class Outcome:
     courses: int
     #: share of the time in which each was busy: LMSs while they have courses left, processors, archive, store
     busy: dict[str, float] = field(default_factory=dict)
-    #: seconds after which each LMS was done
-    ends: tuple[float, ...] = ()
 
 
 class Shared:
@@ -178,4 +176,4 @@ def simulate(house: House, lmses: Sequence[Lms], *, seed: int = 1) -> Outcome:
         "archive": archive.done / (house.archive * seconds),
         "store": store.done / seconds,
     }
-    return Outcome(seconds=seconds, courses=sum(len(lms.courses) for lms in lmses), busy=busy, ends=tuple(ends))
+    return Outcome(seconds=seconds, courses=sum(len(lms.courses) for lms in lmses), busy=busy)

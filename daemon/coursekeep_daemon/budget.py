@@ -32,7 +32,7 @@ _LINGER = 0.1
 #: seconds until a member that got less than its share asks again, for each member there is
 _HUNGRY = 0.025
 _HUNGRIEST = 0.1
-#: seconds between two attempts where the database is away
+#: seconds between two attempts where the database is away, or something else is wrong
 _AWAY = 0.5
 #: seconds that a stop waits for the database
 _AT_STOP = 3.0
@@ -171,7 +171,8 @@ class Budgets:
         self._wake = asyncio.Event()
         self._shares: list[Share] = []
         self._task: asyncio.Task[None] | None = None
-        self._away = False
+        #: what is in the way, so that it is said once
+        self._trouble = ""
 
     async def start(self) -> None:
         """Bind the governors of all integrations that are asked over HTTP."""
@@ -219,20 +220,27 @@ class Budgets:
                     await self._wake.wait()
 
     async def _settle(self, due: Iterable[Share], now: float) -> None:
-        told = [(share, share.tell()) for share in due]
         try:
+            told = [(share, share.tell()) for share in due]
             granted = await self._book.settle([each for _, each in told])
+            for (share, said), answer in zip(told, granted, strict=True):
+                share.take(said, answer, now)
         except StoreError as error:
-            if not self._away:
+            if self._trouble != "away":
                 log.warning("budget_trouble", reason=str(error))
-            self._away = True
-            await asyncio.sleep(_AWAY)
-            return
-        if self._away:
-            log.info("budget_back")
-            self._away = False
-        for (share, said), answer in zip(told, granted, strict=True):
-            share.take(said, answer, now)
+            await self._pause("away")
+        except Exception:  # a fault of our own: were this task to end, every LMS would be waited for in silence
+            if self._trouble != "broken":
+                log.exception("budget_broken")
+            await self._pause("broken")
+        else:
+            if self._trouble:
+                log.info("budget_back")
+            self._trouble = ""
+
+    async def _pause(self, trouble: str) -> None:
+        self._trouble = trouble
+        await asyncio.sleep(_AWAY)
 
 
 def budget_names(lmses: Mapping[str, Lms]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -57,6 +58,11 @@ class Metrics:
     def add(self, collector: Collector) -> None:
         """Have something else asked at every reading, which knows names of the catalogue."""
         self.registry.register(collector)
+
+    def remove(self, collector: Collector) -> None:
+        """Ask what was added no more; the same names may then be added again."""
+        with contextlib.suppress(KeyError):
+            self.registry.unregister(collector)
 
     def plugins(self, states: Mapping[str, int]) -> None:
         """Note how many plugins are in each state."""

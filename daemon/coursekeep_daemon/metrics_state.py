@@ -85,7 +85,8 @@ class StateMetrics(Collector):
             self._unread()
 
     async def stop(self) -> None:
-        """Break off a reading. Harmless where there is none."""
+        """Show nothing more, and break off a reading. Harmless where there is none."""
+        self._metrics.remove(self)  # a daemon that is started again has new parts to ask
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})

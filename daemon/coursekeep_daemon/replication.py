@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 import structlog
 
@@ -19,7 +20,7 @@ from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Store
 
-__all__ = ["Pace", "ReplicaState", "Replication"]
+__all__ = ["Pace", "ReplicaStanding", "ReplicaState", "Replication"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -40,6 +41,16 @@ class Pace:
     every: float = 6 * 3600.0
 
 
+class ReplicaStanding(StrEnum):
+    """How a replica stands beside the archive."""
+
+    CURRENT = "current"
+    COPYING = "copying"  # what it lacks is being copied
+    BEHIND = "behind"  # it lacks what could not be copied
+    AWAY = "away"
+    UNKNOWN = "unknown"  # not compared yet, or not by this daemon
+
+
 @dataclass(slots=True)
 class ReplicaState:
     """How a replica stands."""
@@ -51,6 +62,19 @@ class ReplicaState:
     #: packages that were found behind, and could not be brought up
     behind: dict[str, str] = field(default_factory=dict)
     compared_at: datetime | None = None
+    #: whether something has been found that it lacks, and the look at it has not ended
+    copying: bool = False
+
+    @property
+    def standing(self) -> ReplicaStanding:
+        """Return the worst that is known; well is only what was compared as a whole."""
+        if self.away_since is not None:
+            return ReplicaStanding.AWAY
+        if self.behind:
+            return ReplicaStanding.BEHIND
+        if self.copying:
+            return ReplicaStanding.COPYING
+        return ReplicaStanding.UNKNOWN if self.compared_at is None else ReplicaStanding.CURRENT
 
 
 class Replication:
@@ -87,7 +111,7 @@ class Replication:
             await asyncio.wait(self._tasks)
         self._tasks = []
         for state in self._states.values():  # whoever leads now knows better
-            state.away_since = None
+            state.away_since = state.compared_at = None
 
     async def _follow(self, replica: Archive) -> None:
         loop = asyncio.get_running_loop()
@@ -146,9 +170,11 @@ class Replication:
 
     async def _bring_up(self, replica: Archive, package_id: str) -> None:
         """Copy what a replica lacks of one package. One that cannot be copied does not keep others from it."""
-        behind = self._states[replica.address].behind
+        state = self._states[replica.address]
+        behind = state.behind
         try:
             if await asyncio.to_thread(self._archive.is_behind, package_id, replica):
+                state.copying = True
                 copied = await asyncio.to_thread(self._archive.replicate, package_id, replica)
                 log.info("package_replicated", package=package_id, replica=replica.address, versions=copied)
             behind.pop(package_id, None)
@@ -169,4 +195,4 @@ class Replication:
         state = self._states[replica.address]
         if state.away_since is not None:
             log.info("replica_back", replica=replica.address)
-        state.away_since, state.reason = None, ""
+        state.away_since, state.reason, state.copying = None, "", False

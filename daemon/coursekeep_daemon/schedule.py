@@ -1,7 +1,7 @@
 """Times: when a schedule starts a run, and when terms are read again. The only module that knows APScheduler.
 
-Of APScheduler only the rules are used, not its jobs: those live in a file or table of their own, beside the store, and
-would have to be made to agree with it wherever another daemon takes over. See `docs/decisions/022-one-leads.md`.
+APScheduler waits for the times, and wakes; what is due then is computed from the store. So its jobs, which are made
+anew by whoever leads and kept in memory only, neither lose a time nor double one: `docs/decisions/022-one-leads.md`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.spans import parse_time_zone
-from coursekeep_daemon.store import Store, StoreError
+from coursekeep_daemon.store import Schedule, Store, StoreError
 
-__all__ = ["LOOK_AGAIN", "Refresh", "Scheduler", "check_cron", "last_slot", "next_slots"]
+__all__ = ["LOOK_AGAIN", "Alarms", "Refresh", "Scheduler", "check_cron", "last_slot", "next_slots"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -74,6 +77,7 @@ class Scheduler:
         self._refreshes = refreshes
         self._look_again = look_again
         self._wake = asyncio.Event()
+        self._alarms = Alarms(self._wake)
         #: when the terms of an integration were last read, or tried
         self._tried: dict[str, datetime] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
@@ -87,10 +91,12 @@ class Scheduler:
         known = {one.name: one.terms_refreshed_at for one in await self._store.integrations()}
         # terms that were never read wait for their time
         self._tried = {name: known.get(name) or begun for name in self._refreshes}
+        self._alarms.start(self._look_again)
         self._task = asyncio.create_task(self._keep(), name="scheduler")
 
     async def stop(self) -> None:
         """Break off. What was due and is not done is due at the next start."""
+        self._alarms.stop()
         tasks = {*self._reading.values(), *([self._task] if self._task else [])}
         for task in tasks:
             task.cancel()
@@ -105,48 +111,52 @@ class Scheduler:
         failures = 0
         while True:
             self._wake.clear()
-            wait = self._look_again
             try:
-                coming = [slot for slot in (await self._start_runs(), self._read_terms()) if slot is not None]
-                if coming:
-                    wait = min(wait, max((min(coming) - self._clock()).total_seconds(), 0.0))
+                await self._look()
                 failures = 0
             except StoreError as error:
                 failures += 1
                 if failures == 1:
                     log.error("store_trouble", during="looking at schedules", reason=str(error))
-            await wait_for_event(self._wake, wait)
+            # alarms go by the wall clock: one that was set back would silence them for as long
+            await wait_for_event(self._wake, 2 * self._look_again)
 
-    async def _start_runs(self) -> datetime | None:
-        """Start the runs that are due, and return when the next one is."""
-        coming: list[datetime] = []
+    async def _look(self) -> None:
+        """Do what is due, and have every time to come wake us."""
+        rules = {f"terms:{name}": (rule.cron, rule.time_zone) for name, rule in self._refreshes.items()}
         for schedule in await self._store.schedules():
-            if not schedule.enabled:
-                continue
-            since = max(schedule.last_fired_at or schedule.created_at, schedule.times_since or schedule.created_at)
-            slot = None
-            try:
-                slot = last_slot(schedule.cron, schedule.time_zone, since, self._clock())
-                if slot is not None and slot != self._broken.get(schedule.name):
-                    await self._fire(schedule.name, slot)
-                coming += next_slots(schedule.cron, schedule.time_zone, slot or max(since, self._clock()))
-            except StoreError:
-                raise
-            except Exception:  # one schedule must not end the others; whoever leads next tries it again
-                self._broken[schedule.name] = slot
-                log.exception("job_failed", job=f"schedule:{schedule.name}")
-        return min(coming, default=None)
+            if schedule.enabled and await self._start_run(schedule):
+                rules[f"schedule:{schedule.name}"] = (schedule.cron, schedule.time_zone)
+        self._read_terms()
+        self._alarms.set(rules)
 
-    def _read_terms(self) -> datetime | None:
-        """Begin to read the terms that are due, and return when the next are."""
-        coming: list[datetime] = []
+    async def _start_run(self, schedule: Schedule) -> bool:
+        """Start the run of a schedule, where one is due; tell whether its rule can be read."""
+        since = max(schedule.last_fired_at or schedule.created_at, schedule.times_since or schedule.created_at)
+        try:
+            slot = last_slot(schedule.cron, schedule.time_zone, since, self._clock())
+        except Exception:  # one schedule must not end the others
+            if schedule.name not in self._broken:
+                log.exception("job_failed", job=f"schedule:{schedule.name}")
+            self._broken[schedule.name] = None
+            return False
+        try:
+            if slot is not None and slot != self._broken.get(schedule.name):
+                await self._fire(schedule.name, slot)
+        except StoreError:
+            raise
+        except Exception:  # nor this; whoever leads next tries it again
+            self._broken[schedule.name] = slot
+            log.exception("job_failed", job=f"schedule:{schedule.name}")
+        return True
+
+    def _read_terms(self) -> None:
+        """Begin to read the terms that are due."""
         for name, rule in self._refreshes.items():
             now = self._clock()
             if last_slot(rule.cron, rule.time_zone, self._tried[name], now) is not None and name not in self._reading:
                 self._tried[name] = now
                 self._reading[name] = asyncio.create_task(self._read(name), name=f"terms of {name}")
-            coming += next_slots(rule.cron, rule.time_zone, now)
-        return min(coming, default=None)
 
     async def _read(self, name: str) -> None:
         try:
@@ -155,6 +165,67 @@ class Scheduler:
             log.exception("job_failed", job=f"terms:{name}")
         finally:
             del self._reading[name]
+
+
+class _Coming(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """The next time of a rule that is still to come.
+
+    APScheduler walks over all that were missed: after a machine without a clock learns the year, that is for hours.
+    """
+
+    def __init__(self, rule: Any) -> None:
+        self._rule = rule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        after = now if previous_fire_time is None else max(now, previous_fire_time)
+        found: datetime | None = self._rule.get_next_fire_time(None, after + timedelta(microseconds=1))
+        return found
+
+
+class Alarms:
+    """Sets an event at the times of rules, by jobs of APScheduler that do nothing else."""
+
+    def __init__(self, wake: asyncio.Event) -> None:
+        """Take the event to set."""
+        self._wake = wake
+        # in memory; a time that comes while the process is busy or frozen is not left out, but told once
+        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
+        self._rules: dict[str, tuple[str, str]] = {}
+
+    def start(self, every: float) -> None:
+        """Begin, with one job that comes at even distances of so many seconds: other processes change schedules too."""
+        rule = IntervalTrigger(seconds=every, timezone=UTC)
+        self._scheduler.add_job(self._ring, _Coming(rule), id="look", max_instances=2)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Set the event no more. Harmless where it was not started."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    @property
+    def coming(self) -> dict[str, datetime]:
+        """Return the next time of each rule, by its name."""
+        return {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time is not None}
+
+    def ring(self, name: str, *, since: datetime | None = None) -> None:
+        """Have the time of a rule come now, or have come already."""
+        self._scheduler.modify_job(name, next_run_time=since or datetime.now(UTC))
+
+    def set(self, rules: Mapping[str, tuple[str, str]]) -> None:
+        """Wait for the times of these rules, each a cron rule and its time zone by name, and of no others.
+
+        A rule that is as it was keeps its job: to make that anew could skip a time that comes just now.
+        """
+        for name in self._rules.keys() - rules.keys():
+            self._scheduler.remove_job(name)
+        for name, rule in rules.items():
+            if self._rules.get(name) != rule:
+                self._scheduler.add_job(self._ring, _Coming(_trigger(*rule)), id=name, replace_existing=True)
+        self._rules = dict(rules)
+
+    async def _ring(self) -> None:
+        self._wake.set()
 
 
 def check_cron(cron: str, time_zone: str) -> None:

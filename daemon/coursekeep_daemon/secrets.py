@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from coursekeep_daemon.keyrings import KeyringTrouble, read_secret
 from coursekeep_daemon.origin import Origin
 
-__all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "sounds_secret", "without_credentials"]
+__all__ = ["HIDDEN", "is_reference", "redact", "resolve_secrets", "secret_path", "sounds_secret", "without_credentials"]
 
 HIDDEN = "***"
 
@@ -63,7 +64,7 @@ def _resolve(reference: Mapping[str, str], key: Sequence[str], origin: Origin) -
             return read_secret(str(reference["keyring"]))
         except KeyringTrouble as error:
             raise origin.error(key, str(error)) from None
-    path = origin.folder / _credentials(reference["file"], key, origin)
+    path = secret_path(reference["file"], key, origin)
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -74,13 +75,16 @@ def _resolve(reference: Mapping[str, str], key: Sequence[str], origin: Origin) -
     return secret
 
 
-def _credentials(path: str, key: Sequence[str], origin: Origin) -> str:
-    """Put in the folder of the service's own credentials, which systemd makes at each start and names in a variable."""
+def secret_path(path: str, key: Sequence[str], origin: Origin) -> Path:
+    """Return where a secret lies that the setting `key` names. Raises `SettingsError`.
+
+    The folder of the service's own credentials is put in, which systemd makes at each start and names in a variable.
+    """
     if _FOLDER not in path:
-        return path
+        return origin.folder / path
     folder = origin.environ.get(_FOLDER.strip("${}"), "")
     if not folder:
         raise origin.error(
             key, f"{path}: there is no {_FOLDER} here; it is there in services for which systemd loads credentials"
         )
-    return path.replace(_FOLDER, folder)
+    return origin.folder / path.replace(_FOLDER, folder)

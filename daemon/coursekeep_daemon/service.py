@@ -333,6 +333,13 @@ class Service(Calls):
         """Return how many courses this process is archiving now."""
         return 0 if self.leader is None else self.leader.in_flight
 
+    @property
+    def replicas(self) -> Sequence[replication.ReplicaState]:
+        """Return how the replicas stand. A daemon that does not lead knows only which there are."""
+        if self.leader is not None and self.leads:
+            return self.leader.replication.states
+        return [replication.ReplicaState(address=each.address) for each in self.archive.replicas]
+
     def _term_refreshes(self) -> dict[str, Refresh]:
         zone = self.settings.daemon.time_zone
         refreshes = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
+from coursekeep_daemon.replication import ReplicaStanding, ReplicaState
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
 from coursekeep_daemon.store import DaemonState, Store, Worker
@@ -19,7 +20,10 @@ from coursekeep_daemon.store import DaemonState, Store, Worker
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
 
-__all__ = ["Daemon", "DaemonSeen", "DatabaseState", "StorageState", "System", "SystemView", "TermsRefresh", "Workers"]
+__all__ = [
+    *("Daemon", "DaemonSeen", "DatabaseState", "ReplicaSeen", "StorageState", "System", "SystemView", "TermsRefresh"),
+    "Workers",
+]
 
 #: what the daemon stands on; a report of a fault names these
 _LIBRARIES = ("fastapi", "uvicorn", "pydantic", "sqlalchemy", "alembic", "apscheduler", "httpx", "aiohttp", "pluggy")
@@ -45,6 +49,21 @@ class StorageState:
     reason: str
     #: since when storage holds all work
     held_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplicaSeen:
+    """How a copy of the archive stands."""
+
+    address: str
+    standing: ReplicaStanding
+    #: packages that could not be copied to it
+    behind: int
+    away_since: datetime | None
+    #: why it is away, or why the first of these packages could not be copied
+    reason: str
+    #: when all its packages were last compared with the archive
+    compared_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +132,8 @@ class System:
     #: what is in the way of being ready, by part
     reasons: Mapping[str, str]
     storage: StorageState
+    #: the copies of the archive
+    replicas: Sequence[ReplicaSeen]
     database: DatabaseState
     workers: Workers
     #: whether this daemon leads
@@ -141,6 +162,8 @@ class Daemon(Protocol):
     def expiry(self) -> Expiry: ...
     @property
     def leads(self) -> bool: ...
+    @property
+    def replicas(self) -> Sequence[ReplicaState]: ...
     @property
     def in_flight(self) -> int: ...
     @property
@@ -172,6 +195,7 @@ class SystemView:
             ready=ready,
             reasons=reasons,
             storage=await self._storage(),
+            replicas=[_seen(each) for each in daemon.replicas],
             database=await self._database(),
             workers=await self._workers(),
             leads=daemon.leads,
@@ -259,6 +283,17 @@ class SystemView:
             )
             for name, one in sorted(settings.integrations.items())
         ]
+
+
+def _seen(state: ReplicaState) -> ReplicaSeen:
+    return ReplicaSeen(
+        address=without_credentials(state.address),
+        standing=state.standing,
+        behind=len(state.behind),
+        away_since=state.away_since,
+        reason=state.reason or next(iter(state.behind.values()), ""),
+        compared_at=state.compared_at,
+    )
 
 
 def _versions(database: tuple[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
+from coursekeep_daemon.replication import ReplicaState
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
@@ -130,6 +131,7 @@ class FakeService:
 
     leads = True
     in_flight = 2
+    replicas: Sequence[ReplicaState] = ()
     me = DaemonState(
         id="a",
         host="one.example",

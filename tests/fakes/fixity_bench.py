@@ -48,7 +48,7 @@ class Replica:
         self.asked.append(object_id)
         if self.away:
             return Mended(repaired=False, detail="the replica does not answer")
-        path = Archive.open(f"file://{self.copy}", organization="x")._place(object_id).path
+        path = Archive.open(f"file://{self.copy}", organization="x").place(object_id).path
         shutil.rmtree(self.primary / path, ignore_errors=True)
         shutil.copytree(self.copy / path, self.primary / path)
         return Mended(repaired=True, detail="copied from the replica")
@@ -64,7 +64,7 @@ class FixityBench:
     every: str = "90 days"
     rate: int = 0
     mender: Any = None
-    pace: FixityPace = field(default_factory=FixityPace)
+    pace: FixityPace = field(default_factory=lambda: FixityPace(counts=0.0))
 
     def __post_init__(self) -> None:
         self.archive = new_archive(self.folder / "archive")
@@ -100,7 +100,7 @@ class FixityBench:
 
     def place(self, package_id: str) -> Path:
         """Return the directory of a package."""
-        return self.archive.root / self.archive._place(package_id).path
+        return self.archive.root / self.archive.place(package_id).path
 
     async def pass_time(self, service: FixityService, days: float) -> None:
         """Have the service do all that is due while the clock moves on, as it would by itself."""

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 from sse_starlette import ServerSentEvent
 
 from coursekeep_daemon.api.models import in_utc
-from coursekeep_daemon.store import Event, Store
+from coursekeep_daemon.store import Event, Store, StoreError
 
 __all__ = ["KEPT", "RECHECK", "EventHub", "EventStream"]
 
@@ -129,8 +129,8 @@ class EventStream:
     """What one listener is sent, as pieces of `text/event-stream`: for `EventSourceResponse(stream.pieces())`.
 
     A `hello` comes first. Where `after` is given, the stream goes on after that event; where that place is not known
-    any more, a `reset` says so. It ends when the daemon stops, and when `still_allowed` says no, which is asked before
-    anything new is sent, and once a minute.
+    any more, a `reset` says so. It ends when the daemon stops, when the store cannot be read, so that who listens comes
+    back, and when `still_allowed` says no, which is asked before anything new is sent, and once a minute.
     """
 
     def __init__(
@@ -149,6 +149,14 @@ class EventStream:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield one or more whole messages at a time."""
+        async with aclosing(self._pieces()) as pieces:
+            try:
+                async for piece in pieces:
+                    yield piece
+            except StoreError as error:
+                log.info("stream_ended", reason=str(error))
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         store, closing, after = self._hub.store, self._hub.closing, self._after
         with self._hub.listen() as woken:
             newest = await store.last_event_id()

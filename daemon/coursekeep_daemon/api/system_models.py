@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from coursekeep_daemon.api.models import Answer, CredentialsEnd, Time
+from coursekeep_daemon.replication import ReplicaStanding
 from coursekeep_daemon.system import System as SystemRecord
 
 __all__ = ["System", "Worker", "WorkerList", "system_answer"]
@@ -22,6 +23,20 @@ class StorageState(Answer):
     writable: bool = Field(description="Whether packages can be written, as last tried.")
     reason: str = Field(description="Why not; empty where all is well.")
     held_since: Time | None = Field(description="Since when storage holds all work.")
+
+
+class ReplicaSeen(Answer):
+    """How a copy of the archive stands."""
+
+    address: str
+    standing: ReplicaStanding = Field(
+        description="`current`; `copying`; `behind`, where something cannot be copied; `away`; `unknown`, where it was "
+        "not compared yet, or this daemon does not lead."
+    )
+    behind: int = Field(description="Packages that could not be copied.")
+    away_since: Time | None = Field(description="Since when nothing can be copied to it.")
+    reason: str = Field(description="Why it is away or behind; empty where all is well.")
+    compared_at: Time | None = Field(description="When all its packages were last compared with the archive.")
 
 
 class DatabaseState(Answer):
@@ -102,6 +117,7 @@ class System(Answer):
     ready: bool
     reasons: Mapping[str, str] = Field(description="What is in the way of being ready, by part.")
     storage: StorageState
+    replicas: list[ReplicaSeen] = Field(description="The copies of the archive.")
     database: DatabaseState
     workers: Workers
     leads: bool = Field(description="Whether this daemon leads: of several on one database, one does.")

@@ -15,11 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coursekeep import CoursekeepError
-from coursekeep_daemon.archives import open_archive
+from coursekeep_daemon.doctor import archives
 from coursekeep_daemon.doctor.finding import Finding, failed, ok, warning
 from coursekeep_daemon.origin import Origin
-from coursekeep_daemon.package import PackageError
-from coursekeep_daemon.secrets import is_reference, resolve_secrets, sounds_secret
+from coursekeep_daemon.secrets import is_reference, resolve_secrets, secret_path, sounds_secret
 from coursekeep_daemon.settings import Settings
 
 __all__ = ["look"]
@@ -35,7 +34,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     """Yield what is found on this machine."""
     yield from _secrets(settings.origin)
     yield from _data_dir(settings.daemon.data_dir)
-    yield from _archive(settings)
+    yield from archives.look(settings)
     yield _time_zones(settings)
     yield _files()
     yield _umask()
@@ -52,7 +51,7 @@ def _secrets(origin: Origin) -> Iterator[Finding]:
             plain += [name] if isinstance(value, str) and sounds_secret(key[-1]) else []
             continue
         of_service = "${" in str(value.get("file", ""))
-        if of_service and "CREDENTIALS_DIRECTORY" not in origin.environ:
+        if of_service and not origin.environ.get("CREDENTIALS_DIRECTORY"):
             said = f"{name} is a credential of the service, which cannot be seen from here"
             trouble.append(warning("secrets", said, "set CREDENTIALS_DIRECTORY to a folder with it, and look again"))
             continue
@@ -61,8 +60,7 @@ def _secrets(origin: Origin) -> Iterator[Finding]:
         except CoursekeepError as error:
             trouble.append(failed("secrets", str(error), "put the secret there; the daemon does not start without it"))
             continue
-        if "file" in value and not of_service and _others_read(origin.folder / value["file"]):
-            path = origin.folder / value["file"]
+        if "file" in value and _others_read(path := secret_path(value["file"], key, origin)):
             trouble.append(
                 warning("secrets", f"{name}: every user of this machine can read {path}", f"chmod 640 {path}")
             )
@@ -129,40 +127,6 @@ def _lock(path: Path) -> Finding:
     return warning(
         "daemon process", f"process {pid} of {since} is not running any more", "start it: `coursekeep serve`"
     )
-
-
-def _archive(settings: Settings) -> Iterator[Finding]:
-    """Look at the archive: whether it is there and can be written, and its room. Writes nothing."""
-    where = settings.archive
-    try:
-        archive = open_archive(settings)
-        if not archive.exists:
-            said = f"there is no archive at {where.url}"
-            yield warning(
-                "archive", said, "mount its disk, or correct archive.url; the first start of a daemon makes one"
-            )
-            return
-        free, size = archive.space()
-    except (PackageError, CoursekeepError) as error:
-        yield failed("archive", str(error), "mount the archive, or correct archive.url")
-        return
-    if where.url.startswith("file://") and not os.access(archive.root, os.W_OK):
-        yield failed(
-            "archive", f"{archive.root} cannot be written", "give it to the daemon's user; mount it read-write"
-        )
-        return
-    yield ok("archive", f"{where.url} is there")
-    if free is None or size is None:
-        return
-    said = f"{free:,} of {size:,} bytes are free"
-    if free < where.min_free:
-        yield failed(
-            "archive room", f"{said}, less than archive.min_free", "make room: no course begins until there is"
-        )
-    elif free < 10 * where.min_free:
-        yield warning("archive room", said, "it is soon less than archive.min_free, where archiving stops: make room")
-    else:
-        yield ok("archive room", said)
 
 
 def _time_zones(settings: Settings) -> Finding:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import structlog
 
@@ -19,7 +19,7 @@ from coursekeep_daemon.fixity.metrics import FixityMetrics
 from coursekeep_daemon.fixity.records import Finding, FindingChange
 from coursekeep_daemon.fixity.throttle import Interrupted, Throttle
 from coursekeep_daemon.fixity.verifier import Check, Verifier
-from coursekeep_daemon.fixity.view import FixityView
+from coursekeep_daemon.fixity.view import GOOD_FOR, FixityView
 from coursekeep_daemon.package import Archive, PackageBusy, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.runs.waiting import wait_for_event
@@ -49,7 +49,6 @@ class Repair(Protocol):
         """What was done, or why nothing could be, for people."""
 
 
-@runtime_checkable
 class Mender(Protocol):
     """An archive with replicas."""
 
@@ -75,6 +74,8 @@ class FixityPace:
     repair: timedelta = timedelta(days=1)
     #: between two messages of one kind about packages of an integration
     messages: timedelta = timedelta(hours=1)
+    #: how many times longer than a count of all packages took its numbers are good
+    counts: float = GOOD_FOR
     #: seconds that a reading gets to break off at a stop
     stop: float = 5.0
 
@@ -96,15 +97,15 @@ class FixityService:
     ) -> None:
         """Take what is needed; `mender` where not the archive itself repairs. Does nothing yet."""
         self.verifier = Verifier(archive, store, clock)
-        self.view = FixityView(store, holds, settings, clock)
         self._archive = archive
         self._store = store
         self._holds = holds
         self._clock = clock
         self._max_rate = settings.max_rate or None
         self._metrics = metrics
-        self._mender = mender or (archive if isinstance(archive, Mender) else None)
+        self._mender: Mender = mender or archive
         self._pace = pace or FixityPace()
+        self.view = FixityView(store, holds, settings, clock, good_for=self._pace.counts)
         self._throttle = Throttle(self._max_rate)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -219,19 +220,18 @@ class FixityService:
 
     async def _mend_next(self) -> bool:
         """Repair the next package from a replica, where there is one; tell whether there was something to do."""
-        mender = self._mender
-        if mender is None or not mender.replicas:
+        if not self._mender.replicas:
             return False
         found = await self._store.finding_to_mend(self._clock() - self._pace.repair)
         if found is None or self._throttle.stopped:
             return False
-        await self._mend(mender, found)
+        await self._mend(found)
         return True
 
-    async def _mend(self, mender: Mender, found: Finding) -> None:
+    async def _mend(self, found: Finding) -> None:
         """Repair a package, and have a check judge. Who dies in between begins again with the repair."""
         try:
-            repair = await asyncio.to_thread(mender.repair, found.package_id)
+            repair = await asyncio.to_thread(self._mender.repair, found.package_id)
             repaired, detail = repair.repaired, repair.detail
         except (PackageError, OSError) as error:
             repaired, detail = False, str(error)

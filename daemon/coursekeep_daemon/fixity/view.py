@@ -12,13 +12,13 @@ from coursekeep_daemon.settings import FixitySettings
 from coursekeep_daemon.spans import before
 from coursekeep_daemon.store import Store
 
-__all__ = ["FixityState", "FixityView"]
+__all__ = ["GOOD_FOR", "FixityState", "FixityView"]
 
 #: the part of the period in which all packages are read, so that the rest is left for a daemon that was down
 _PART = 0.9
 
 #: how many times longer than a count took its numbers are good: counting takes a twentieth of a reader at most
-_GOOD_FOR = 20.0
+GOOD_FOR = 20.0
 #: seconds, at most
 _LONGEST = 300.0
 
@@ -44,11 +44,14 @@ class FixityState:
 class FixityView:
     """Counts the packages, and says when the next check is due."""
 
-    def __init__(self, store: Store, holds: Holds, settings: FixitySettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, holds: Holds, settings: FixitySettings, clock: Clock, *, good_for: float = GOOD_FOR
+    ) -> None:
         self._store = store
         self._holds = holds
         self._settings = settings
         self._clock = clock
+        self._good_for = good_for
         self._counts: FixityCounts | None = None
         self._good_until = 0.0
 
@@ -79,7 +82,7 @@ class FixityView:
             now = self._clock()
             self._counts = await self._store.fixity_counts(before(now, self._settings.every) if self.enabled else now)
             ended = time.monotonic()
-            self._good_until = ended + min(_GOOD_FOR * (ended - began), _LONGEST)
+            self._good_until = ended + min(self._good_for * (ended - began), _LONGEST)
             return self._counts
         return replace(self._counts, findings=await self._store.finding_counts())
 

@@ -103,7 +103,7 @@ def repair(object_id: str, copies: Sequence[tuple[Place, Staging]]) -> RepairRep
             raise NoSuchPackage(f"There is no package {object_id} in the archive, nor in a replica that was reached.")
         _Repair(object_id, reached, report).run()
     if report.mended or report.lost:
-        log.warning("package_repaired", package=object_id, mended=len(report.mended), lost=len(report.lost))
+        log.warning("package_copies_mended", package=object_id, mended=len(report.mended), lost=len(report.lost))
     return report
 
 

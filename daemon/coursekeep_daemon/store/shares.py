@@ -32,6 +32,12 @@ class Terms:
     #: a member that uses places says so at least this often
     interval: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.interval < self.used < self.lease:
+            raise ValueError(
+                "a member must renew its places before it stops using them, and stop before they are freed"
+            )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:

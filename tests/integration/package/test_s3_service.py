@@ -15,9 +15,11 @@ from fakes.s3_server import S3Server, s3_server
 from fakes.service_bench import Bench, eventually
 
 from coursekeep_campus import CampusServer, generated
+from coursekeep_daemon.fixity.records import Finding, FindingState
 from coursekeep_daemon.package import Archive, verify_path
-from coursekeep_daemon.replication import Pace
+from coursekeep_daemon.replication import Pace, ReplicaStanding
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.service import Service
 
 QUICK = Pace(pause=0.05, retry=0.2, every=60.0)
 
@@ -36,6 +38,10 @@ def campus() -> Iterator[CampusServer]:
         yield server
 
 
+async def repaired(service: Service) -> list[Finding]:
+    return [each for each in (await service.store.findings()).items if each.state is FindingState.REPAIRED]
+
+
 def s3(store: S3Server) -> dict[str, Any]:
     return {
         "endpoint": store.url,
@@ -47,7 +53,8 @@ def s3(store: S3Server) -> dict[str, Any]:
 
 def test_courses_are_archived_in_s3_and_copied(tmp_path: Path, store: S3Server, campus: CampusServer) -> None:
     """A run writes its packages to the bucket; each is copied to the replica; a second run finds them there; they are
-    verified by id. A replica that is away is told, holds nothing up, and catches up by itself."""
+    verified by id. A replica that is away is told, holds nothing up, and catches up by itself. Damage in the bucket is
+    found, and mended from it."""
     copy = tmp_path / "copy"
     archive = {
         "url": f"s3://{store.bucket}/service",
@@ -81,9 +88,20 @@ def test_courses_are_archived_in_s3_and_copied(tmp_path: Path, store: S3Server, 
             assert "mounted" in state.reason
             assert b'coursekeep_replica_away{replica="' in service.metrics.render()
             assert not copy.exists()
+            (seen,) = (await service.system()).replicas
+            assert (seen.standing, "mounted" in seen.reason) == (ReplicaStanding.AWAY, True)
             shutil.move(tmp_path / "away", copy)
             await eventually(lambda: not copies.away(state.address))
             await eventually(lambda: replica.head(second[last].package_id or "") is not None)
+            await eventually(lambda: state.standing is ReplicaStanding.CURRENT)
+
+            damaged = item.package_id
+            (named,) = (copy / replica.place(damaged).path).rglob("course.json")
+            store.put(f"service/{named.relative_to(copy)}", b"{}")
+            assert not (await service.verify_package(damaged)).valid
+            findings = await eventually(lambda: repaired(service))
+            assert [each.package_id for each in findings] == [damaged]
+            assert service.archive.verify(damaged).valid
         assert verify_path(copy).valid
 
     asyncio.run(main())

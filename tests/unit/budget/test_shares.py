@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -75,6 +76,13 @@ def test_places_come_from_nobody() -> None:
     assert kept is not None
     assert (asked.places, kept.places) == (5, 10)
     assert said(Budget(allowed=10), [replace(alone, places=6)], told())[1].places == 4
+
+
+@pytest.mark.parametrize("terms", [{"used": 20.0}, {"used": 24.0}, {"interval": 16.0}])
+def test_places_are_not_used_once_they_are_freed(terms: dict[str, float]) -> None:
+    """A member that would use its places for as long as its lease, or longer, is no member."""
+    with pytest.raises(ValueError, match="stop before they are freed"):
+        Terms(**terms)
 
 
 def test_the_least_of_all_settings_counts() -> None:

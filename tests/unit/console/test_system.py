@@ -19,6 +19,7 @@ from fakes.store_contract_leases import some_worker
 
 from coursekeep_daemon import system
 from coursekeep_daemon.registry import PluginRecord, PluginState
+from coursekeep_daemon.replication import ReplicaState
 from coursekeep_daemon.settings import ArchiveSettings, EngineSettings, IntegrationSettings, Settings
 
 BROKEN = PluginRecord(
@@ -182,6 +183,44 @@ def test_the_api_tells_no_configuration() -> None:
         assert "SECRET" not in answer.text
         assert answer.json()["terms_refreshes"][0]["integration"] == "main"
         assert answer.json()["storage"]["address"] == "file://***@srv/archive"
+
+    in_console(test)
+
+
+def test_replicas_are_listed_with_what_is_wrong() -> None:
+    """Page, API and command say of each replica whether it is up to date, behind, away, or not known, and why."""
+    away = ReplicaState(address="/mnt/copy", away_since=datetime(2030, 1, 1, tzinfo=UTC), reason="The disk is <away>.")
+    behind = ReplicaState(
+        address="s3://me:SECRET@copy/a", behind={"urn:uuid:1": "damaged"}, compared_at=away.away_since
+    )
+    well = ReplicaState(address="/mnt/well", compared_at=away.away_since)
+    fresh = ReplicaState(address="/mnt/fresh")
+
+    async def test(house: ConsoleHouse) -> None:
+        service: Any = house.api.service
+        service.replicas = [away, behind, well, fresh, ReplicaState(address="/mnt/busy", copying=True)]
+        page = (await (await house.signed_in("viewer")).get("/system")).text
+        async with served(house.api) as url:
+            done = await coursekeep(
+                "system", COURSEKEEP_URL=url, COURSEKEEP_TOKEN=house.api.tokens["read"], COLUMNS="200"
+            )
+            async with house.api.client("read") as client:
+                told = (await client.get("/system")).json()["replicas"]
+
+        standing = ["away", "behind", "current", "unknown", "copying"]
+        assert [each["standing"] for each in told] == standing
+        assert [each["behind"] for each in told] == [0, 1, 0, 0, 0]
+        assert told[0]["away_since"] == "2030-01-01T00:00:00Z"
+        assert [each["reason"] for each in told] == ["The disk is <away>.", "damaged", "", "", ""]
+        assert "The disk is &lt;away&gt;." in page
+        assert ">Behind</span> by 1 package<" in page
+        for words in ("Up to date", "Not compared yet", "Being copied to"):
+            assert page.count(f">{words}<") == 1
+        assert all(word in done.out for word in standing)
+        assert "SECRET" not in page + done.out
+
+        service.leads = False
+        assert ">Known to the daemon that leads<" in (await (await house.signed_in("viewer")).get("/system")).text
 
     in_console(test)
 

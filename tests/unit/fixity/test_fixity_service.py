@@ -12,11 +12,11 @@ from typing import Any
 
 from fakes.damage import flip
 from fakes.fixity_bench import FixityBench, Replica, in_bench
-from fakes.package_kit import COURSE, write
+from fakes.package_kit import COURSE, NOW, new_archive, stored, write
 
 from coursekeep_daemon.fixity.records import FindingKind, FindingState
 from coursekeep_daemon.fixity.service import FixityPace
-from coursekeep_daemon.package import PackageBusy
+from coursekeep_daemon.package import Archive, PackageBusy
 from coursekeep_daemon.store import PackageVersion
 
 
@@ -24,6 +24,16 @@ async def seen(bench: FixityBench) -> dict[str, list[PackageVersion]]:
     """The versions of all packages, as the store knows them."""
     ids = [each.package_id for each in (await bench.store.packages(limit=200)).items]
     return {one: await bench.store.package(one) for one in ids}
+
+
+MENDED_ONE = "files mended: 1"
+
+
+async def replicated(bench: FixityBench) -> Archive:
+    """Give the archive a replica in another folder; the service is to be made after it."""
+    replica = new_archive(bench.folder / "replica")
+    bench.archive = Archive(bench.archive.root, organization="x", clock=lambda: NOW, replicas=[replica])
+    return replica
 
 
 def log_of(bench: FixityBench, package_id: str) -> list[dict[str, Any]]:
@@ -270,6 +280,51 @@ def test_damage_is_repaired_from_a_replica(tmp_path: Path) -> None:
     in_bench(tmp_path, test)
 
 
+def test_the_archive_mends_from_its_own_replica(tmp_path: Path) -> None:
+    """A flipped bit is found, mended from a real replica, verified and told; the replica is untouched."""
+
+    async def test(bench: FixityBench) -> None:
+        replica = await replicated(bench)
+        package_id = await bench.package(1)
+        await asyncio.to_thread(bench.archive.replicate, package_id, replica)
+        good = stored(replica.root)
+        victim = await asyncio.to_thread(flip, bench.place(package_id))
+        await bench.pass_time(bench.service(), 90)
+
+        path = str(victim.relative_to(bench.place(package_id)))
+        (finding,) = (await bench.store.findings()).items
+        assert (finding.state, finding.closed_by, finding.detail) == (FindingState.REPAIRED, "fixity", MENDED_ONE)
+        assert path in [each["path"] for each in finding.problems]
+        assert (await asyncio.to_thread(bench.archive.verify, package_id)).valid
+        assert (await seen(bench))[package_id][0].valid
+        assert stored(replica.root) == good
+        kinds = [each.notification.kind.value for each in (await bench.store.notifications()).items]
+        assert kinds == ["package_repaired", "package_damaged"]
+
+    in_bench(tmp_path, test)
+
+
+def test_what_every_copy_has_lost_stays_open(tmp_path: Path) -> None:
+    """A file that is damaged in archive and replica alike is named with the finding, which stays open."""
+
+    async def test(bench: FixityBench) -> None:
+        replica = await replicated(bench)
+        package_id = await bench.package(1)
+        await asyncio.to_thread(bench.archive.replicate, package_id, replica)
+        victim = flip(bench.place(package_id)).relative_to(bench.place(package_id))
+        flip(replica.root / replica.place(package_id).path)
+        await bench.pass_time(bench.service(), 90)
+
+        finding = await bench.store.finding_of(package_id)
+        assert finding is not None
+        assert finding.state is FindingState.OPEN
+        assert finding.detail == f"files mended: 0; lost in every copy: {victim}"
+        kinds = [each.notification.kind.value for each in (await bench.store.notifications()).items]
+        assert kinds == ["package_damaged"]
+
+    in_bench(tmp_path, test)
+
+
 def test_a_repair_that_fails_is_tried_again_and_told_once(tmp_path: Path) -> None:
     """While the replica is away the finding stays open and says so; each day it is tried again, then it is mended."""
 
@@ -309,4 +364,4 @@ def test_switched_off_it_reads_nothing_but_tells_what_others_found(tmp_path: Pat
         assert len(log_of(bench, package_id)) == 1
         assert len((await bench.store.notifications()).items) == 1
 
-    in_bench(tmp_path, test, every="off", pace=FixityPace(look=5.0))
+    in_bench(tmp_path, test, every="off", pace=FixityPace(look=5.0, counts=0.0))

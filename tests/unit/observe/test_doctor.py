@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import os
 import resource
@@ -19,13 +20,16 @@ from typing import Any
 import pytest
 from fakes.api_service import ApiHouse, api_house, served
 from fakes.scripted_server import ScriptedServer, answer
+from fakes.store_contract_leases import some_worker
 from fakes.store_house import HandClock, claimed_item, completed, schedule
 from typer.testing import CliRunner
 
 from coursekeep_daemon.cli.app import make_app
 from coursekeep_daemon.doctor import Finding, Health, examine
 from coursekeep_daemon.doctor import database as database_steps
-from coursekeep_daemon.package import Archive
+from coursekeep_daemon.package import Archive, StorageUnavailable
+from coursekeep_daemon.package.targets import S3
+from coursekeep_daemon.settings import EngineSettings, IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
 
 
@@ -117,6 +121,10 @@ def test_secrets_that_are_missing_or_open(deployment: Deployment, monkeypatch: p
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     deployment.sections["integrations.main"] = f'{base}token = {{ file = "${{CREDENTIALS_DIRECTORY}}/token" }}\n'
     expect(deployment.examine()["secrets"], Health.WARNING, "credential of the service")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(deployment.folder))
+    expect(deployment.examine()["secrets"], Health.OK, "all are there")
+    secret.chmod(0o644)
+    expect(deployment.examine()["secrets"], Health.WARNING, f"can read {secret}")
 
     deployment.sections["integrations.main"] = f'{base}token = "sesame-open-77"\n'
     path = deployment.path
@@ -155,6 +163,64 @@ def test_an_archive_that_is_away(deployment: Deployment) -> None:
 
     asyncio.run(main())
     expect(deployment.examine()["archive of the store"], Health.FAILED, "the store knows packages")
+
+
+def test_replicas_and_buckets_that_are_away(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is there is well, one that is not has failed; so has a bucket that gives no answer. No folder is
+    made by looking."""
+    copy, gone = deployment.folder / "copy", deployment.folder / "gone"
+    Archive.open(f"file://{copy}", organization="").prepare()
+    plain = deployment.sections["archive"]
+    deployment.sections["archive"] += f'replicas = ["file://{copy}", "file://{gone}"]\n'
+    found = deployment.examine()
+    expect(found[f"replica {copy}"], Health.OK, "is there")
+    expect(found[f"replica {gone}"], Health.FAILED, "no archive")
+    assert not gone.exists()
+
+    deployment.sections["archive"] = plain.replace(f"file://{deployment.archive}", "s3://away/courses")
+    for setting in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"DOCTOR_{setting}", "made-up")
+    deployment.sections["archive.s3"] = (
+        'endpoint = "http://127.0.0.1:1"\nregion = "x"\naccess_key_id = { env = "DOCTOR_ACCESS_KEY_ID" }\n'
+        'secret_access_key = { env = "DOCTOR_SECRET_ACCESS_KEY" }\n'
+    )
+    monkeypatch.setattr(S3, "exists", property(lambda target: unreachable(target.address)))
+    found = deployment.examine()
+    expect(found["bucket"], Health.FAILED, "cannot be reached")
+    assert "archive" not in found
+    monkeypatch.setattr(S3, "exists", property(lambda target: True))
+    found = deployment.examine()
+    expect(found["bucket"], Health.OK, "answers at s3://away/courses")
+    expect(found["archive room"], Health.OK, "free")
+    assert not (deployment.data / "staging").exists()
+
+
+def unreachable(address: str) -> bool:
+    raise StorageUnavailable(f"{address} cannot be reached.")
+
+
+def test_workers_that_are_silent_old_or_set_otherwise(deployment: Deployment) -> None:
+    """A worker without signs of life, one of another version and one that lacks an integration are each a warning."""
+    own = importlib.metadata.version("coursekeep")
+    integrations = {"main": IntegrationSettings(connector="canvas")}
+    settings = Settings(engine=EngineSettings(kind="procrastinate"), integrations=integrations)
+
+    async def trouble(store: Store) -> list[Finding]:
+        for name, version, known in (("old", "0.0", ["main"]), ("poor", own, []), ("well", own, ["main"])):
+            await store.enlist_worker(some_worker(name, version=version, integrations=known))
+        found = await database_steps._workers(settings, store)
+        later = datetime.now(UTC) + timedelta(minutes=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "moment", lambda: asyncio.sleep(0, later))
+            return [*found, *await database_steps._workers(settings, store)]
+
+    found = deployment.store(trouble)
+
+    assert [one.step for one in found] == [f"worker {name}" for name in ("old", "poor", "old", "poor", "well")]
+    expect(found[0], Health.WARNING, f"it is version 0.0, this is {own}")
+    expect(found[1], Health.WARNING, "its settings lack main")
+    for one in found[2:]:
+        expect(one, Health.WARNING, "its last sign of life was")
 
 
 def test_a_database_of_another_release(deployment: Deployment) -> None:

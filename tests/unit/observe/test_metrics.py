@@ -97,6 +97,10 @@ def test_a_process_shows_what_the_catalogue_says(tmp_path):
         metrics.lms_observer("main").asked(Asked(method="GET", path="", status=200, failure="", seconds=0.1))
         metrics.watch_integration("main", lambda: False)
         metrics.watch_replica("/copy", lambda: False)
+        fixity = metrics.fixity()
+        fixity.stands(await store.fixity_counts(START))
+        fixity.checked("valid")
+        fixity.repaired(done=True)
         metrics._histogram("coursekeep_course_seconds").labels("main").observe(3)
         for name in ("coursekeep_lms_requests_in_flight", "coursekeep_lms_requests_allowed"):
             metrics._gauge(name).labels("main").set(1)

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from coursekeep import SettingsError
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.rules import declared_schedules, request_of
-from coursekeep_daemon.schedule import Refresh, Scheduler
+from coursekeep_daemon.schedule import Alarms, Refresh, Scheduler
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.settings import load_settings
 from coursekeep_daemon.store import Conflict, Run, Schedule, Store
@@ -54,7 +54,9 @@ class Bench:
             raise asyncio.CancelledError
         return run
 
-    def scheduler(self, refresh: Callable[[str], Awaitable[None]] | None = None) -> Scheduler:
+    def scheduler(
+        self, refresh: Callable[[str], Awaitable[None]] | None = None, *, look_again: float = 0.01
+    ) -> Scheduler:
         """Make what a daemon that begins to lead has; it looks again every few milliseconds."""
         return Scheduler(
             store=self.store,
@@ -62,12 +64,12 @@ class Bench:
             fire=self.runs.fire,
             refresh=refresh or nothing,
             refreshes={"main": Refresh(cron="30 2 * * *", time_zone="UTC")} if refresh else {},
-            look_again=0.01,
+            look_again=look_again,
         )
 
     async def look(self) -> None:
         """Have a daemon that has just begun to lead look once."""
-        await self.scheduler()._start_runs()
+        await self.scheduler()._look()
 
     async def started(self) -> list[Run]:
         return list(reversed((await self.store.runs()).items))
@@ -381,6 +383,55 @@ def test_terms_are_read_at_their_times_and_once_where_these_were_missed(tmp_path
     on_bench(tmp_path, test)
 
 
+def test_an_alarm_only_has_the_store_looked_at(tmp_path):
+    """Every enabled schedule and every reading of terms has a job of its own at its next time, and none else; at a ring
+    what is due by the store starts, once, and a ring at which nothing is due starts nothing."""
+
+    async def test(bench: Bench) -> None:
+        await bench.store.put_schedule(monthly(created_at=NOW, name="off", enabled=False))
+        await bench.store.put_schedule(monthly(cron="0 0 1 1 *", created_at=NOW - timedelta(days=200)))
+        scheduler = bench.scheduler(nothing, look_again=3600.0)
+        await scheduler.start()
+        alarms = scheduler._alarms
+        await eventually(lambda: runs(bench, 1))  # that of January
+        await eventually(lambda: alarms.coming.keys() == {"look", "schedule:ended", "terms:main"})
+        new_year = alarms.coming["schedule:ended"]
+        assert (new_year.month, new_year.day, new_year.hour) == (1, 1, 0)
+        assert new_year > datetime.now(UTC)
+
+        alarms.ring("schedule:ended")
+        bench.now += timedelta(days=366)
+        alarms.ring("schedule:ended")
+        alarms.ring("look")
+        await eventually(lambda: runs(bench, 2))
+        assert alarms.coming["schedule:ended"] == new_year
+        await bench.store.delete_schedule("ended")
+        scheduler.look()
+        await eventually(lambda: "schedule:ended" not in alarms.coming)
+        await scheduler.stop()
+        assert len(await bench.started()) == 2
+
+    on_bench(tmp_path, test)
+
+
+def test_a_clock_that_learns_the_year_is_no_walk_over_minutes():
+    """Of a rule for each minute that has not come for fifty years, the next time is told at once, and lies ahead."""
+
+    async def main() -> None:
+        wake = asyncio.Event()
+        alarms = Alarms(wake)
+        alarms.start(3600.0)
+        alarms.set({"each minute": ("* * * * *", "UTC")})
+        began = asyncio.get_running_loop().time()
+        alarms.ring("each minute", since=datetime(1976, 1, 1, tzinfo=UTC))
+        await asyncio.wait_for(wake.wait(), 10)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert alarms.coming["each minute"] > datetime.now(UTC) - timedelta(minutes=1)
+        alarms.stop()
+
+    asyncio.run(main())
+
+
 def test_a_schedule_that_fails_keeps_no_other_up(tmp_path):
     """A fault is logged once for each time, and the others start."""
 
@@ -397,8 +448,8 @@ def test_a_schedule_that_fails_keeps_no_other_up(tmp_path):
         await bench.store.put_schedule(monthly())
         scheduler = bench.scheduler()
         with capture_logs() as logs:
-            await scheduler._start_runs()
-            await scheduler._start_runs()
+            await scheduler._look()
+            await scheduler._look()
 
         assert len(await bench.started()) == 1
         assert [each["job"] for each in logs if each["event"] == "job_failed"] == ["schedule:broken"]

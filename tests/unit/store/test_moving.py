@@ -180,7 +180,7 @@ def test_a_store_at_work_is_not_moved(full: House, empty: str) -> None:
     """While another process writes to the file, or a daemon has the database, nothing is moved."""
     other = sqlite3.connect(full.url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreLocked):
+    with pytest.raises(StoreLocked, match="locked by another process"):
         move_store(full.url, empty, lock_timeout=0.1)
     other.execute("ROLLBACK")
     other.close()

@@ -147,6 +147,12 @@ def system(call: Call) -> None:
                 ("worker", "host", "process", "since", "slots", "busy", "last seen", "draining", "version"),
                 [[each[name] for name in fields] for each in workers],
             )
+        if found["replicas"]:
+            standing = ("address", "standing", "behind", "away_since", "compared_at", "reason")
+            call.print.table(
+                ("replica", "standing", "packages behind", "away since", "compared", "why"),
+                [[each[name] for name in standing] for each in found["replicas"]],
+            )
         names = ("integration", "next_at", "cron", "time_zone")
         call.print.table(
             ("integration", "terms read next", "rule", "time zone"),
@@ -173,6 +179,6 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name in ("libraries", "storage", "database", "workers", "reasons"):
             flat |= {f"{name} {key}": each for key, each in value.items() if key != "processes"}
-        elif name not in ("terms_refreshes", "credentials", "daemons"):
+        elif name not in ("replicas", "terms_refreshes", "credentials", "daemons"):
             flat[name] = value
     return flat
