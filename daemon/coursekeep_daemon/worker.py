@@ -88,6 +88,7 @@ class WorkerProcess:
         """
         require_queue(self.settings)
         self._password = store_password(self.settings)
+        self._connection = Store.driver_arguments(self.settings.store.url, password=self._password)
         async with AsyncExitStack() as stack:
             self.registry = self._registry or Registry(disabled=self.settings.daemon.disabled_plugins)
             await self.observation.start(stack)
@@ -146,8 +147,7 @@ class WorkerProcess:
 
     async def _start_taking(self, stack: AsyncExitStack) -> None:
         """Take courses: from here on the leader knows of this worker."""
-        connection = Store.driver_arguments(self.settings.store.url, password=self._password)
-        jobs = Jobs(connection)
+        jobs = Jobs(self._connection)
         hooks = Hooks(self.registry)
         stack.push_async_callback(hooks.stop, self.settings.daemon.shutdown_timeout * _HOOKS_AT_STOP)
         await hooks.start()
