@@ -21,6 +21,7 @@ from coursekeep_daemon.store.errors import Conflict, StoreError
 from coursekeep_daemon.store.models import METADATA
 from coursekeep_daemon.store.opening import open_database, translate
 from coursekeep_daemon.store.postgresql import PostgresDatabase
+from coursekeep_daemon.store.queue_schema import upgrade_queue
 from coursekeep_daemon.store.sqlite import SqliteDatabase
 from coursekeep_daemon.store.transaction import Transaction
 
@@ -87,12 +88,13 @@ def move_store(source: str, target: str, *, password: str | None = None, lock_ti
 
 
 def _prepare(new: PostgresDatabase) -> None:
-    """Give an empty database the schema. Raises `Conflict` for one that is not empty."""
+    """Give an empty database the schema, and the queue's beside it, as `coursekeep db upgrade` does."""
     if new.exists():
         schema.check(new)
     else:
         schema.upgrade(new)
     new.claim()
+    upgrade_queue(new)
     with new.reader.connect() as connection:
         for table in METADATA.sorted_tables:
             if connection.execute(select(*table.primary_key).limit(1)).first() is not None:
