@@ -108,9 +108,7 @@ class StoreSettings(_Section):
     @field_validator("password")
     @classmethod
     def _reference(cls, value: object) -> object:
-        if isinstance(value, dict) and not is_reference(value):
-            raise ValueError('a secret is { env = "NAME" } or { file = "path" }')
-        return value
+        return _checked_secret(value)
 
 
 class S3Settings(_Section):
@@ -132,9 +130,7 @@ class S3Settings(_Section):
     @field_validator("access_key_id", "secret_access_key")
     @classmethod
     def _reference(cls, value: object) -> object:
-        if isinstance(value, dict) and not is_reference(value):
-            raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
-        return value
+        return _checked_secret(value)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -266,9 +262,7 @@ class OidcSettings(_Section):
     @field_validator("client_secret")
     @classmethod
     def _reference(cls, value: object) -> object:
-        if isinstance(value, dict) and not is_reference(value):
-            raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
-        return value
+        return _checked_secret(value)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -277,6 +271,13 @@ class OidcSettings(_Section):
         if self.issuer and not self.roles:
             raise ValueError("with an issuer, roles are needed: without them nobody gets in")
         return self
+
+
+def _checked_secret(value: object) -> object:
+    """Let a value pass that is a text, or refers to one that is secret. Raises ValueError for another table."""
+    if isinstance(value, dict) and not is_reference(value):
+        raise ValueError('a secret is { env = "NAME" }, { file = "path" } or { keyring = "service/user" }')
+    return value
 
 
 def is_loopback(address: str) -> bool:
