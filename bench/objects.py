@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fakes.s3_archive import options
@@ -33,8 +34,8 @@ def measure_objects(rounds: int = 3) -> list[Measurement]:
         staged = Staged(path=file, sha512="", size=_SIZE)
         ours, curl = [], []
         for number in range(rounds):
-            ours.append(_rate(lambda number=number: upload(client, {f"ours/{number}": staged})))  # type: ignore[misc]
-            curl.append(_rate(lambda number=number: _curl(server, file, f"bench/curl/{number}")))  # type: ignore[misc]
+            ours.append(_rate(partial(upload, client, {f"ours/{number}": staged})))
+            curl.append(_rate(partial(_curl, server, file, f"bench/curl/{number}")))
     return [
         Measurement(
             what="upload of 200 MB to an object store, beside curl -T",

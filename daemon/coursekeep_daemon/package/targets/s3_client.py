@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -179,7 +180,7 @@ class S3Client:
         for start in range(0, len(keys), 1000):
             some = keys[start : start + 1000]
             with suppress(FileNotFoundError):
-                self._ask(some[0], lambda some=some: obstore.delete(self._store, some))  # type: ignore[misc]
+                self._ask(some[0], partial(obstore.delete, self._store, some))
 
     def copy(self, key: str, to: str) -> None:
         """Copy an object within the store. Raises `FileNotFoundError`."""
