@@ -73,8 +73,7 @@ class _Daemon:
         service = Service(self.settings)
         try:
             if await self._started(service):
-                with _address_file(self.settings.daemon.data_dir, self.url):
-                    await self._serve(service)
+                await self._serve(service)
         finally:
             await service.stop()
         self.log.info("daemon_stopped")
@@ -113,9 +112,10 @@ class _Daemon:
         try:
             await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
-                self._announce()
-                others.append(asyncio.create_task(self.notifier.keep_alive()))
-                await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+                with _address_file(self.settings.daemon.data_dir, self.url):
+                    self._announce()
+                    others.append(asyncio.create_task(self.notifier.keep_alive()))
+                    await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in others:
                 task.cancel()
@@ -167,7 +167,7 @@ def _why_not_bound(host: str, port: int, error: OSError) -> str:
 
 @contextlib.contextmanager
 def _address_file(data_dir: Path, url: str) -> Iterator[None]:
-    """Tell the command line where the daemon is, for as long as it runs."""
+    """Tell the command line where the daemon is, for as long as it answers."""
     path = data_dir / ADDRESS_FILE
     content = {"url": url, "pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}
     part = path.with_suffix(".part")
