@@ -126,7 +126,7 @@ class Leader:
 
     @property
     def in_flight(self) -> int:
-        """Return how many courses are being archived now."""
+        """Return how many courses this process is archiving now."""
         return self.dispatcher.in_flight
 
     @property

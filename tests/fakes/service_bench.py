@@ -24,7 +24,7 @@ from coursekeep_daemon.service import Service
 from coursekeep_daemon.settings import Settings
 from coursekeep_daemon.store import Item, Run
 
-__all__ = ["SHORT", "SHORT_PACE", "Bench", "eventually"]
+__all__ = ["SHORT", "SHORT_PACE", "Bench", "at_rest", "eventually"]
 
 #: waits that are long enough to be seen, and short enough for a test
 SHORT = Patience(
@@ -45,6 +45,12 @@ async def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any
             if found:
                 return found
             await asyncio.sleep(0.02)
+
+
+async def at_rest(service: Service) -> bool:
+    """Tell whether no course is being archived, by the service or by any worker."""
+    work = await service.store.open_work()
+    return service.in_flight == 0 and not any(busy for _, busy in work.values())
 
 
 #: notifications at once

@@ -92,7 +92,7 @@ class LeaseContract:
             assert await store.holds_lease(item.id, lease.id)
             assert [worker.busy for worker in await store.workers()] == [1]
             crew = await store.crew()
-            assert (crew.slots, crew.integrations, crew.leased, crew.begun) == ([2], {"main"}, {"main": 1}, 1)
+            assert (crew.slots, crew.integrations, crew.leased) == ([2], {"main"}, {"main": 1})
             done = await store.finish_item(replace(completed(item), fence=lease.id))
             assert done.status is I.COMPLETED
             assert await store.leases() == []

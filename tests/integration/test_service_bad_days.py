@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 from fakes.engines import has_workers
-from fakes.service_bench import Bench, eventually
+from fakes.service_bench import Bench, at_rest, eventually
 
 from coursekeep import CheckStep, SettingsError
 from coursekeep_campus import CampusServer, Fault, generated
@@ -117,7 +117,7 @@ def test_expired_credentials_halt_the_integration_with_one_alert(bench, server):
             with structlog.testing.capture_logs() as events:
                 run = await bench.run_ids(service, *courses)
                 hold = await eventually(lambda: service.holds.hold(run))
-                await eventually(lambda: service.in_flight == 0)
+                await eventually(lambda: at_rest(service))
             items = await bench.items(service, run)
             checked = await service.check("main")
             still = service.holds.hold(run)
@@ -165,7 +165,7 @@ def test_a_full_disk_halts_the_run_until_there_is_room(bench, server):
             disk = FullDisk(service)
             run = await bench.run_ids(service, *courses)
             hold = await eventually(lambda: service.holds.hold(run))
-            await eventually(lambda: service.in_flight == 0)
+            await eventually(lambda: at_rest(service))
             ready, reasons = await service.ready()
             waiting = await bench.items(service, run)
             disk.full = False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakes.daemon_process import CampusProcess, DaemonProcess, wait_for
 from fakes.notified import Receiver, mail_server, receiver
-from fakes.service_bench import Bench, eventually
+from fakes.service_bench import Bench, at_rest, eventually
 
 import coursekeep
 from coursekeep_campus import CampusServer, Fault, generated
@@ -176,7 +176,7 @@ def test_credentials_are_told_once_and_once_when_they_are_renewed(bench, server,
             run = await bench.run_ids(service, *courses)
             await eventually(lambda: service.holds.hold(run))
             await service.check("main")
-            await eventually(lambda: service.in_flight == 0)
+            await eventually(lambda: at_rest(service))
             await settled(service)
         async with telling(bench, hook) as service:  # the start checks again, in vain
             await settled(service)

@@ -38,7 +38,7 @@ class Engine(ABC):
     @property
     @abstractmethod
     def at_work(self) -> int:
-        """Return how many items are being archived now, of all integrations."""
+        """Return how many items this process is archiving now, of all integrations."""
 
     def serves(self, integration: str) -> bool:
         """Tell whether somebody is there who could archive courses of an integration."""

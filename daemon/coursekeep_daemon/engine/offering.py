@@ -35,7 +35,6 @@ class OfferingEngine(Engine):
         self._stale = asyncio.Event()
         self._stale.set()
         self._leased: Counter[str] = Counter()
-        self._begun = 0
         self._slots = 0
         self._served: frozenset[str] = frozenset()
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,7 +73,6 @@ class OfferingEngine(Engine):
     async def _look(self) -> None:
         crew = await self._store.crew()
         self._leased = Counter(crew.leased)
-        self._begun = crew.begun
         self._slots = sum(slots + 1 for slots in crew.slots)
         self._served = crew.integrations
 
@@ -87,7 +85,7 @@ class OfferingEngine(Engine):
 
     @property
     def at_work(self) -> int:
-        return self._begun
+        return 0  # workers archive, and tell it of themselves
 
     def serves(self, integration: str) -> bool:
         return integration in self._served

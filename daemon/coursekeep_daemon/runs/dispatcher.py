@@ -99,7 +99,7 @@ class Dispatcher:
 
     @property
     def in_flight(self) -> int:
-        """Return how many courses are being archived now."""
+        """Return how many courses this process is archiving now."""
         return self._engine.at_work
 
     async def _serve(self, desk: _Desk) -> None:

@@ -63,5 +63,3 @@ class Crew:
     integrations: frozenset[str]
     #: items that are offered or begun, by integration
     leased: Mapping[str, int]
-    #: those that are begun
-    begun: int

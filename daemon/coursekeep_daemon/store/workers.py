@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -32,7 +31,7 @@ _BUSY = (
 )
 _WORKER = Shape(Worker, worker, {"busy": _BUSY})
 _TAKING = select(worker.c.concurrency, worker.c.integrations).where(~worker.c.draining)
-_GIVEN = select(lease.c.integration, lease.c.state, func.count()).group_by(lease.c.integration, lease.c.state)
+_GIVEN = select(lease.c.integration, func.count()).group_by(lease.c.integration)
 
 
 class Workers(Room):
@@ -79,15 +78,10 @@ class Workers(Room):
 
         def read(connection: Connection) -> Crew:
             taking = connection.execute(_TAKING).all()
-            leased, begun = Counter[str](), 0
-            for integration, state, number in connection.execute(_GIVEN):
-                leased[integration] += number
-                begun += number if state is LeaseState.BEGUN else 0
             return Crew(
                 slots=[slots for slots, _ in taking],
                 integrations=frozenset(name for _, names in taking for name in names),
-                leased=leased,
-                begun=begun,
+                leased=dict(connection.execute(_GIVEN).tuples().all()),
             )
 
         return await self._reader(read)
