@@ -81,7 +81,7 @@ class Workers(Room):
             return Crew(
                 slots=[slots for slots, _ in taking],
                 integrations=frozenset(name for _, names in taking for name in names),
-                leased=dict(connection.execute(_GIVEN).tuples().all()),
+                leased=dict(connection.execute(_GIVEN).all()),
             )
 
         return await self._reader(read)
