@@ -18,6 +18,7 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from coursekeep import Governor
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.store import BudgetBook, Granted, StoreError, Terms, Told
 
@@ -182,7 +183,7 @@ class Budgets:
                 member = f"{self._process}/{name}"
                 governor = lms.connector.client.governor
                 self._shares.append(Share(names[name], member, governor, self._book.terms, self._wake))
-        self._task = asyncio.create_task(self._work())
+        self._task = lasting(self._work, "share the request budget")
 
     async def stop(self) -> None:
         """Give all places back, and let go of the governors. Call it once no course is in flight."""

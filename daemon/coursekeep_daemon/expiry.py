@@ -17,6 +17,7 @@ import structlog
 
 from coursekeep import CheckStep, ConnectorError, CoursekeepError
 from coursekeep_daemon.runs.holds import Clock, Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms, Lmses
 from coursekeep_daemon.settings import IntegrationSettings, Settings
 from coursekeep_daemon.store import Store
@@ -85,7 +86,7 @@ class Expiry:
     async def start(self) -> None:
         """Find out about all integrations, and again and again in the background. Tells nobody, and halts nothing."""
         await self._know_all()
-        self._task = asyncio.create_task(self._keep_knowing(), name="know credentials")
+        self._task = lasting(self._keep_knowing, "know credentials")
 
     async def stop(self) -> None:
         """Break off. Harmless where nothing was started."""

@@ -7,6 +7,7 @@ schedule is called. What one event cannot tell, because the connection was down,
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 import structlog
 
 from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Store, StoreError
 
@@ -40,7 +42,7 @@ class Following:
 
     async def start(self) -> None:
         """Begin to follow, from here on."""
-        self._task = asyncio.create_task(self._follow(await self._store.last_event_id()), name="following")
+        self._task = lasting(functools.partial(self._follow, await self._store.last_event_id()), "following")
 
     async def stop(self) -> None:
         """Follow no more. Harmless where nothing was started."""

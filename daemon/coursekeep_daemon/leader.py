@@ -32,6 +32,7 @@ from coursekeep_daemon.runs.dispatcher import Dispatcher
 from coursekeep_daemon.runs.downloads import Limits
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.runs.hooks import Hooks
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lmses
 from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.planning import Plannings
@@ -106,7 +107,7 @@ class Leader:
                 await self._parts.store.end_troubles()  # this start finds them out anew
             await self._parts.holds.refresh()
             await self._parts.expiry.look_at_all()
-            self._in_background(self._parts.expiry.watch)
+            self._background.add(lasting(self._parts.expiry.watch, "watch credentials"))
             stack.push_async_callback(self.watch.stop)
             await self.watch.start()
             await self._start_dispatcher(stack)
@@ -213,6 +214,8 @@ class Leader:
                 await work(*args, **kwargs)
             except CoursekeepError as error:
                 log.error("background_failed", reason=str(error))
+            except Exception:
+                log.exception("background_failed")
 
         task = asyncio.create_task(logged())
         self._background.add(task)

@@ -10,6 +10,7 @@ starts one run. Why so: `docs/decisions/022-one-leads.md`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from coursekeep import CoursekeepError
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.store import StoreError
 from coursekeep_daemon.store.leading import Candidate
 
@@ -67,7 +69,7 @@ class Leadership:
     async def start(self) -> None:
         """Begin to stand, and wait until it is known who leads: this daemon, or another."""
         known = asyncio.Event()
-        self._task = asyncio.create_task(self._stand_for_ever(known), name="leadership")
+        self._task = lasting(functools.partial(self._stand_for_ever, known), "leadership")
         waiting = asyncio.create_task(known.wait())
         await asyncio.wait({self._task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -95,7 +97,8 @@ class Leadership:
                 if not lost:
                     log.warning("cannot_stand_for_leader", reason=str(error))
                 lost = True
-            known.set()
+            finally:
+                known.set()
             await asyncio.sleep(pause)
 
     async def _stand(self, candidate: Candidate, known: asyncio.Event) -> bool:

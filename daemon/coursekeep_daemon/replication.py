@@ -7,6 +7,7 @@ was away, all packages are compared. A replica that is away holds nothing up: it
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ import structlog
 from coursekeep import CoursekeepError
 from coursekeep_daemon.package import Archive, PackageError, StorageFull, StorageUnavailable
 from coursekeep_daemon.runs.holds import Clock
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Store
 
@@ -101,7 +103,7 @@ class Replication:
         """Begin to copy in the background; every replica by itself, so that none waits for another."""
         for replica in self._archive.replicas:
             name = f"replicate to {replica.address}"
-            self._tasks.append(asyncio.create_task(self._follow(replica), name=name))
+            self._tasks.append(lasting(functools.partial(self._follow, replica), name))
 
     async def stop(self) -> None:
         """Break off. A copy that was under way leaves its replica at an older version."""

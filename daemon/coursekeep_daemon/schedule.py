@@ -20,6 +20,7 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.spans import parse_time_zone
 from coursekeep_daemon.store import Schedule, Store, StoreError
@@ -92,7 +93,7 @@ class Scheduler:
         # terms that were never read wait for their time
         self._tried = {name: known.get(name) or begun for name in self._refreshes}
         self._alarms.start(self._look_again)
-        self._task = asyncio.create_task(self._keep(), name="scheduler")
+        self._task = lasting(self._keep, "scheduler")
 
     async def stop(self) -> None:
         """Break off. What was due and is not done is due at the next start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +14,7 @@ from coursekeep_daemon.engine.base import Engine
 from coursekeep_daemon.engine.procrastinate import Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.engine.upkeep import Upkeep
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.runs.waiting import wait_for_event
@@ -46,8 +48,8 @@ class OfferingEngine(Engine):
     async def start(self, wake: Callable[[], None]) -> None:
         await self._jobs.open()
         self._tasks = [
-            asyncio.create_task(self._follow(wake), name="follow events"),
-            asyncio.create_task(self._upkeep.run(), name="sweep workers"),
+            lasting(functools.partial(self._follow, wake), "follow events"),
+            lasting(self._upkeep.run, "sweep workers"),
         ]
 
     async def stop(self, timeout: float) -> int:

@@ -15,6 +15,7 @@ from coursekeep_daemon.engine.procrastinate import Job, Jobs
 from coursekeep_daemon.engine.rhythm import Rhythm
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lmses
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.runs.workbench import Workbench
@@ -66,9 +67,9 @@ class Taking:
         await self._holds.refresh()
         self._holds.listen(self._look.set)
         self._tasks = [
-            asyncio.create_task(self._beat(), name="worker beat"),
-            asyncio.create_task(self._listen(), name="worker listen"),
-            asyncio.create_task(self._take(), name="worker take"),
+            lasting(self._beat, "worker beat"),
+            lasting(self._listen, "worker listen"),
+            lasting(self._take, "worker take"),
         ]
 
     @property

@@ -22,6 +22,7 @@ from coursekeep_daemon.fixity.verifier import Check, Verifier
 from coursekeep_daemon.fixity.view import GOOD_FOR, FixityView
 from coursekeep_daemon.package import Archive, PackageBusy, PackageError
 from coursekeep_daemon.runs.holds import Clock, Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.settings import FixitySettings
 from coursekeep_daemon.store import Store, StoreError
@@ -117,8 +118,7 @@ class FixityService:
     async def start(self) -> None:
         """Begin, where the last process has left off. It may be stopped and started again and again."""
         await self.resume()
-        self._task = asyncio.create_task(self._run(), name="fixity")
-        self._task.add_done_callback(_told_if_broken)
+        self._task = lasting(self._run, "fixity")
 
     async def resume(self) -> None:
         """Take up what the store says of the last process, to be stepped by hand."""
@@ -245,9 +245,3 @@ class FixityService:
         elif detail != found.detail:
             log.error("package_not_repaired", package=found.package_id, detail=detail)
             await self._store.audit(_WHO, "package.repair", found.package_id, "failed", {"detail": detail})
-
-
-def _told_if_broken(task: asyncio.Task[None]) -> None:
-    """Say so where a fault of our own has ended the service: that must not look as if all were verified."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("fixity_broken", exc_info=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from coursekeep_daemon.notifications.messages import Message, message_of
 from coursekeep_daemon.notifications.records import Delivery, DeliveryState, Notification
 from coursekeep_daemon.notifications.targets import Retry, Target, Undelivered
 from coursekeep_daemon.runs.backoff import Backoff
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import Store, StoreError
 
@@ -79,9 +81,9 @@ class Courier:
         if left := await self._store.give_up_others(list(self._targets)):
             log.error("notifications_given_up", deliveries=left, reason="their targets have left the settings")
         self._wakes = {name: asyncio.Event() for name in self._targets}
-        self._tasks.append(asyncio.create_task(self._address_all(), name="notifications"))
+        self._tasks.append(lasting(self._address_all, "notifications"))
         for target in self._targets.values():
-            self._tasks.append(asyncio.create_task(self._serve(target), name=f"notify {target.name}"))
+            self._tasks.append(lasting(functools.partial(self._serve, target), f"notify {target.name}"))
 
     async def stop(self) -> None:
         """Break off; the next start goes on."""

@@ -16,6 +16,7 @@ from coursekeep_daemon.notifications.storage_news import StorageNews
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.origin import close_match
 from coursekeep_daemon.runs.holds import Clock, Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.store import NoSuchRecord, Slice, Store
 
 __all__ = ["Notifications", "SentTest", "TargetInfo"]
@@ -71,7 +72,7 @@ class Notifications:
     async def start(self) -> None:
         """Begin to tell, with what an earlier process has left."""
         await self._courier.start()
-        self._task = asyncio.create_task(self._storage.watch(), name="notify of storage")
+        self._task = lasting(self._storage.watch, "notify of storage")
 
     async def stop(self) -> None:
         """Break off; the next start goes on. Harmless where nothing was started."""

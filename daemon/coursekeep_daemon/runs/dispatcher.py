@@ -8,6 +8,7 @@ next course.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Iterable
 
@@ -16,6 +17,7 @@ import structlog
 from coursekeep_daemon.engine import Engine
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import HoldLevel, Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms, Lmses
 from coursekeep_daemon.runs.planning import Plannings
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -80,7 +82,7 @@ class Dispatcher:
         await self._engine.start(self._slot_is_free)
         self._holds.listen(self.wake)
         for name, desk in self._desks.items():
-            self._tasks.append(asyncio.create_task(self._serve(desk), name=f"dispatch {name}"))
+            self._tasks.append(lasting(functools.partial(self._serve, desk), f"dispatch {name}"))
 
     async def stop(self, timeout: float) -> None:
         """Claim nothing more, break off planning, and give courses in flight `timeout` seconds to finish."""

@@ -17,6 +17,7 @@ from coursekeep import ConnectorError, CredentialsNeeded, RetryLater
 from coursekeep_daemon.package import PackageError
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import Holds
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.waiting import wait_for_event
 
@@ -62,7 +63,7 @@ class Watch:
         """Look at storage once, then go on in the background; with what others have reported, now and later."""
         self._watching = True
         await self._look_at_storage()
-        self._spawn(self._watch_storage(), "storage")
+        self._tasks.add(lasting(self._watch_storage, "watch storage"))
         self._holds.listen(self._look_at_reports)
         self._look_at_reports()
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.standing import Standing
 
@@ -42,7 +43,7 @@ class Listening:
     def start(self) -> None:
         """Begin to listen, in a task of the running loop. Once the connection stands, `wake` is called."""
         if self._task is None:
-            self._task = asyncio.create_task(self._listen(), name="store-listening")
+            self._task = lasting(self._listen, "store-listening")
 
     async def stop(self) -> None:
         """Listen no more."""

@@ -249,6 +249,33 @@ def test_a_result_waits_for_the_database_to_come_back(in_store, monkeypatch):
     in_store(test)
 
 
+def test_an_error_that_nobody_foresaw_does_not_end_the_dispatching(in_store, monkeypatch):
+    """It is logged, and a run that was started before or after it is archived."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        bench.archiving.gate.set()
+        open_runs, broken = store.open_runs, [True, True]  # once for each integration
+
+        async def breaks() -> list[Run]:
+            if broken:
+                broken.pop()
+                raise ZeroDivisionError
+            return await open_runs()
+
+        monkeypatch.setattr(store, "open_runs", breaks)
+        run = await bench.run(2)
+        with structlog.testing.capture_logs() as logs:
+            await bench.dispatcher.start()
+            ended = await bench.ended(run)
+            await bench.dispatcher.stop(1)
+
+        assert ended.status is RunStatus.COMPLETED
+        assert {each["task"] for each in logs if each["event"] == "task_failed"} == {"dispatch main", "dispatch other"}
+
+    in_store(test)
+
+
 def test_stop_run_ends_the_run_and_cancels_what_is_queued(in_store):
     """Where going on would do harm, the run fails with the connector's words."""
 
