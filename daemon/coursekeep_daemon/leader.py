@@ -197,10 +197,14 @@ class Leader:
         stack.enter_context(self._parts.following.calling({"schedule"}, scheduler.look))
 
     async def _start_replication(self, stack: AsyncExitStack) -> None:
-        for state in self.replication.states:
+        standings = self.replication.standings
+        for state in standings.all():
             self._parts.metrics.watch_replica(state.address, partial(self.replication.away, state.address))
         stack.push_async_callback(self.replication.stop)
         await self.replication.start()
+        if standings.all():
+            news = self._parts.notifications.replica_news(standings)
+            self._background.add(lasting(news.watch, "notify of replicas"))
 
     async def _refresh_terms(self, integration: str) -> None:
         try:

@@ -1,7 +1,8 @@
 """Replicas follow the archive: what they lack is found by comparing, so that nothing has to be remembered.
 
 Each new version is copied when the store tells of it. At the start, from time to time, and when a replica is back that
-was away, all packages are compared. A replica that is away holds nothing up: it is said, and tried again.
+was away, all packages are compared. A replica that is away holds nothing up: it is said, and tried again. How each
+stands is kept in the store: see `replica_standings.py`.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass
 
 import structlog
 
 from coursekeep import CoursekeepError
 from coursekeep_daemon.package import Archive, PackageError, StorageFull, StorageUnavailable
+from coursekeep_daemon.replica_standings import Standings
 from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.waiting import wait_for_event
-from coursekeep_daemon.store import Store
+from coursekeep_daemon.secrets import without_credentials
+from coursekeep_daemon.store import Store, StoreError
 
-__all__ = ["Pace", "ReplicaStanding", "ReplicaState", "Replication"]
+__all__ = ["Pace", "Replication"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -41,42 +42,8 @@ class Pace:
     retry: float = 60.0
     #: between two comparisons of all packages
     every: float = 6 * 3600.0
-
-
-class ReplicaStanding(StrEnum):
-    """How a replica stands beside the archive."""
-
-    CURRENT = "current"
-    COPYING = "copying"  # what it lacks is being copied
-    BEHIND = "behind"  # it lacks what could not be copied
-    AWAY = "away"
-    UNKNOWN = "unknown"  # not compared yet, or not by this daemon
-
-
-@dataclass(slots=True)
-class ReplicaState:
-    """How a replica stands."""
-
-    address: str
-    #: why nothing can be copied to it now; empty where it is well
-    reason: str = ""
-    away_since: datetime | None = None
-    #: packages that were found behind, and could not be brought up
-    behind: dict[str, str] = field(default_factory=dict)
-    compared_at: datetime | None = None
-    #: whether something has been found that it lacks, and the look at it has not ended
-    copying: bool = False
-
-    @property
-    def standing(self) -> ReplicaStanding:
-        """Return the worst that is known; well is only what was compared as a whole."""
-        if self.away_since is not None:
-            return ReplicaStanding.AWAY
-        if self.behind:
-            return ReplicaStanding.BEHIND
-        if self.copying:
-            return ReplicaStanding.COPYING
-        return ReplicaStanding.UNKNOWN if self.compared_at is None else ReplicaStanding.CURRENT
+    #: between two writings of how replicas stand
+    note: float = 2.0
 
 
 class Replication:
@@ -85,35 +52,35 @@ class Replication:
     def __init__(self, archive: Archive, store: Store, clock: Clock, pace: Pace | None = None) -> None:
         self._archive = archive
         self._store = store
-        self._clock = clock
         self._pace = pace or Pace()
-        self._states = {replica.address: ReplicaState(address=replica.address) for replica in archive.replicas}
+        addresses = [without_credentials(replica.address) for replica in archive.replicas]
+        #: how each replica stands
+        self.standings = Standings(store, clock, addresses, rest=self._pace.note)
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def states(self) -> list[ReplicaState]:
-        """Return how the replicas stand."""
-        return list(self._states.values())
-
     def away(self, address: str) -> bool:
-        """Tell whether nothing can be copied to a replica now."""
-        return self._states[address].away_since is not None
+        """Tell whether nothing can be copied to a replica now, as far as whoever leads here knows."""
+        return bool(self._tasks) and self.standings.away(address)
 
     async def start(self) -> None:
-        """Begin to copy in the background; every replica by itself, so that none waits for another."""
+        """Begin to copy in the background; every replica by itself, so that none waits for another.
+
+        Goes on from what the store knows of each. Raises `StoreError`.
+        """
+        await self.standings.load()
+        if self._archive.replicas:
+            self._tasks.append(lasting(self.standings.write, "note replicas"))
         for replica in self._archive.replicas:
-            name = f"replicate to {replica.address}"
+            name = f"replicate to {without_credentials(replica.address)}"
             self._tasks.append(lasting(functools.partial(self._follow, replica), name))
 
     async def stop(self) -> None:
         """Break off. A copy that was under way leaves its replica at an older version."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        self._tasks = []
-        for state in self._states.values():  # whoever leads now knows better
-            state.away_since = state.compared_at = None
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _follow(self, replica: Archive) -> None:
         loop = asyncio.get_running_loop()
@@ -127,14 +94,13 @@ class Replication:
                     await self._check_there(replica)
                     seen = await self._copy(replica, set() if everything else seen)
                 except CoursekeepError as error:
-                    self._away(replica, str(error))
+                    await self._failed(replica, error)
                     compare_at = 0.0  # what is missed meanwhile is found by comparing
                     await asyncio.sleep(self._pace.retry)
                     continue
-                self._well(replica)
+                self.standings.note_looked(without_credentials(replica.address), everything=everything)
                 if everything:
                     compare_at = loop.time() + self._pace.every
-                    self._states[replica.address].compared_at = self._clock()
                 await asyncio.sleep(self._pace.pause)
                 await wait_for_event(changed, max(compare_at - loop.time(), 0.01))
 
@@ -172,29 +138,29 @@ class Replication:
 
     async def _bring_up(self, replica: Archive, package_id: str) -> None:
         """Copy what a replica lacks of one package. One that cannot be copied does not keep others from it."""
-        state = self._states[replica.address]
-        behind = state.behind
+        address = without_credentials(replica.address)
         try:
             if await asyncio.to_thread(self._archive.is_behind, package_id, replica):
-                state.copying = True
+                self.standings.note_lacking(address)
                 copied = await asyncio.to_thread(self._archive.replicate, package_id, replica)
-                log.info("package_replicated", package=package_id, replica=replica.address, versions=copied)
-            behind.pop(package_id, None)
+                self.standings.note_copied(address)
+                log.info("package_replicated", package=package_id, replica=address, versions=copied)
+            self.standings.note_equal(address, package_id)
         except (StorageFull, StorageUnavailable):
             raise
         except PackageError as error:
-            behind[package_id] = str(error)
-            log.error("package_not_replicated", package=package_id, replica=replica.address, reason=str(error))
+            self.standings.note_behind(address, package_id, str(error))
+            log.error("package_not_replicated", package=package_id, replica=address, reason=str(error))
 
-    def _away(self, replica: Archive, reason: str) -> None:
-        state = self._states[replica.address]
-        if state.away_since is None:
-            state.away_since = self._clock()
-            log.error("replica_away", replica=replica.address, reason=reason)
-        state.reason = reason
-
-    def _well(self, replica: Archive) -> None:
-        state = self._states[replica.address]
-        if state.away_since is not None:
-            log.info("replica_back", replica=replica.address)
-        state.away_since, state.reason, state.copying = None, "", False
+    async def _failed(self, replica: Archive, error: CoursekeepError) -> None:
+        """Note a replica as away, unless it is the store or the archive itself: of these others tell."""
+        address = without_credentials(replica.address)
+        if isinstance(error, StoreError):
+            log.error("store_trouble", during="replication", replica=address, reason=str(error))
+            return
+        try:
+            await asyncio.to_thread(self._archive.check_present)
+        except PackageError as own:
+            log.warning("replication_waits", replica=address, reason=str(own))
+            return
+        self.standings.note_away(address, str(error))

@@ -54,7 +54,7 @@ from coursekeep_daemon.schedule import LOOK_AGAIN, Refresh, check_cron, next_slo
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.secrets import without_credentials
 from coursekeep_daemon.settings import Settings, oidc_secret, store_password
-from coursekeep_daemon.store import DaemonState, Sharing, Store
+from coursekeep_daemon.store import DaemonState, ReplicaState, Sharing, Store
 from coursekeep_daemon.system import SystemView
 
 __all__ = ["BadRequest", "Hold", "Preview", "PreviewRow", "RunRequest", "Service"]
@@ -333,13 +333,6 @@ class Service(Calls):
         """Return how many courses this process is archiving now."""
         return 0 if self.leader is None else self.leader.in_flight
 
-    @property
-    def replicas(self) -> Sequence[replication.ReplicaState]:
-        """Return how the replicas stand. A daemon that does not lead knows only which there are."""
-        if self.leader is not None and self.leads:
-            return self.leader.replication.states
-        return [replication.ReplicaState(address=each.address) for each in self.archive.replicas]
-
     def _term_refreshes(self) -> dict[str, Refresh]:
         zone = self.settings.daemon.time_zone
         refreshes = {}
@@ -367,6 +360,14 @@ class Service(Calls):
     async def daemons(self) -> Sequence[DaemonState]:
         """Return the daemons on this database, this one among them, and which of them leads."""
         return [self.me] if self._alone else await self.store.daemons()
+
+    async def replicas(self) -> Sequence[ReplicaState]:
+        """Return how the replicas stand, as whoever leads has noted it last."""
+        if not self.archive.replicas:
+            return []
+        known = {each.address: each for each in await self.store.replicas()}
+        addresses = [without_credentials(each.address) for each in self.archive.replicas]
+        return [known.get(address, ReplicaState(address=address)) for address in addresses]
 
     def next_refresh(self, integration: str) -> datetime | None:
         """Return when the terms of an integration are read next; None where they never are."""

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from coursekeep_daemon.expiry import CredentialsEnd, Expiry
 from coursekeep_daemon.package import Archive, PackageError
-from coursekeep_daemon.replication import ReplicaStanding, ReplicaState
 from coursekeep_daemon.runs.holds import Clock, Holds
 from coursekeep_daemon.secrets import without_credentials
-from coursekeep_daemon.store import DaemonState, Store, Worker
+from coursekeep_daemon.store import DaemonState, ReplicaStanding, ReplicaState, Store, Worker
 
 if TYPE_CHECKING:
     from coursekeep_daemon.settings import Settings
@@ -163,13 +162,12 @@ class Daemon(Protocol):
     @property
     def leads(self) -> bool: ...
     @property
-    def replicas(self) -> Sequence[ReplicaState]: ...
-    @property
     def in_flight(self) -> int: ...
     @property
     def me(self) -> DaemonState: ...
     async def ready(self) -> tuple[bool, dict[str, str]]: ...
     async def daemons(self) -> Sequence[DaemonState]: ...
+    async def replicas(self) -> Sequence[ReplicaState]: ...
     def next_refresh(self, integration: str) -> datetime | None: ...
 
 
@@ -195,7 +193,7 @@ class SystemView:
             ready=ready,
             reasons=reasons,
             storage=await self._storage(),
-            replicas=[_seen(each) for each in daemon.replicas],
+            replicas=[_seen(each) for each in await daemon.replicas()],
             database=await self._database(),
             workers=await self._workers(),
             leads=daemon.leads,
@@ -287,11 +285,11 @@ class SystemView:
 
 def _seen(state: ReplicaState) -> ReplicaSeen:
     return ReplicaSeen(
-        address=without_credentials(state.address),
+        address=state.address,
         standing=state.standing,
-        behind=len(state.behind),
+        behind=state.behind,
         away_since=state.away_since,
-        reason=state.reason or next(iter(state.behind.values()), ""),
+        reason=state.reason or next(iter(state.behind_why.values()), ""),
         compared_at=state.compared_at,
     )
 

@@ -33,14 +33,13 @@ from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
-from coursekeep_daemon.replication import ReplicaState
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
 from coursekeep_daemon.scheduled import ScheduledRuns
 from coursekeep_daemon.service import BadRequest, Hold, Preview, PreviewRow, RunRequest
 from coursekeep_daemon.settings import IntegrationSettings, Settings
-from coursekeep_daemon.store import DaemonState, Store
+from coursekeep_daemon.store import DaemonState, ReplicaState, Store
 from coursekeep_daemon.store.records import Schedule, StoredTerm
 from coursekeep_daemon.system import SystemView
 from coursekeep_daemon.web import close_app, create_app
@@ -131,7 +130,7 @@ class FakeService:
 
     leads = True
     in_flight = 2
-    replicas: Sequence[ReplicaState] = ()
+    replicas_known: Sequence[ReplicaState] = ()
     me = DaemonState(
         id="a",
         host="one.example",
@@ -147,6 +146,9 @@ class FakeService:
 
     async def daemons(self) -> list[DaemonState]:
         return [self.me, replace(self.me, id="b", host="two.example", leads_since=None)]
+
+    async def replicas(self) -> Sequence[ReplicaState]:
+        return self.replicas_known
 
     def next_refresh(self, integration: str) -> datetime:
         return datetime(2030, 1, 2, tzinfo=UTC)

@@ -45,8 +45,8 @@ class DaemonsBench:
         }
         return Settings(**(base | self.sections))
 
-    def service(self, name: str, *, clock: Clock | None = None, look_again: float = 0.05) -> Service:
-        more: dict[str, Any] = {} if clock is None else {"clock": clock}
+    def service(self, name: str, *, clock: Clock | None = None, look_again: float = 0.05, **options: Any) -> Service:
+        more: dict[str, Any] = options if clock is None else {"clock": clock, **options}
         return Service(
             self.settings(name), patience=SHORT, pace=SHORT_PACE, cadence=BRISK, look_again=look_again, **more
         )

@@ -18,15 +18,16 @@ from fakes.daemons_bench import DaemonsBench
 from fakes.postgres_proxy import LossyProxy
 from fakes.postgres_server import Databases
 from fakes.service_bench import eventually
-from fakes.store_house import HandClock
+from fakes.store_house import HandClock, claimed_item, version_of
 from sqlalchemy.engine import make_url
 
 from coursekeep import SettingsError
+from coursekeep_daemon import replication
 from coursekeep_daemon.api.hub import EventHub, EventStream
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.states import FINAL_RUN
 from coursekeep_daemon.service import Service
-from coursekeep_daemon.store import PauseLevel, Store, StoreError, StoreLocked
+from coursekeep_daemon.store import PauseLevel, ReplicaStanding, Store, StoreError, StoreLocked
 from coursekeep_daemon.web import create_app
 
 pytestmark = pytest.mark.xdist_group("daemons")
@@ -153,6 +154,51 @@ def test_trouble_that_one_process_meets_holds_all_until_the_leader_finds_it_over
             one.leader.watch._check_writable = check
             await eventually(lambda: two.holds.storage is None, 5)
             assert await one.store.troubles() == []
+
+    asyncio.run(main())
+
+
+def test_replicas_stand_the_same_whoever_is_asked_and_whoever_leads(bench: DaemonsBench, tmp_path: Path) -> None:
+    """A follower tells what the leader found; who leads next knows since when a replica is away; each is told once."""
+    copy, other = tmp_path / "copy", tmp_path / "other"
+    archive = bench.settings("one").archive.model_dump(include={"url", "min_free"})
+    bench.sections = {"archive": archive | {"replicas": [f"file://{copy}", f"file://{other}"]}}
+    pace = replication.Pace(pause=0.02, retry=0.05, every=0.2, note=0.01)
+
+    async def stands(service: Service, *wanted: ReplicaStanding) -> Any:
+        found = (await service.system()).replicas
+        return found if [each.standing for each in found] == list(wanted) else None
+
+    async def told(store: Store) -> list[tuple[str, str]]:
+        listed = [each.notification for each in (await store.notifications()).items]
+        return [(each.kind.value, each.data["replica"]) for each in reversed(listed)]
+
+    async def main() -> None:
+        current, away = ReplicaStanding.CURRENT, ReplicaStanding.AWAY
+        async with AsyncExitStack() as stack:
+            services = [bench.service(name, copies=pace) for name in ("one", "two")]
+            one, two = [await stack.enter_async_context(each) for each in services]
+            assert (one.leads, two.leads) == (True, False)
+            found = await eventually(functools.partial(stands, two, current, current), 20)
+            assert [each.address for each in found] == [str(copy), str(other)]
+            other.rename(tmp_path / "hidden")
+            await one.store.record_version(version_of(await claimed_item(one.store)))
+            before = await eventually(functools.partial(stands, two, ReplicaStanding.BEHIND, away), 20)
+            assert (await one.system()).replicas == before
+            await eventually(functools.partial(told, two.store), 20)
+            await one.stop()
+            await bench.leading(two)
+            assert two.leader is not None
+            await eventually(lambda: len(two.leader.replication.standings.met()) == 2 if two.leader else None, 20)
+            after = (await two.system()).replicas
+            assert (after[1].away_since, after[1].standing) == (before[1].away_since, away)
+            (tmp_path / "hidden").rename(other)
+
+            async def back() -> bool:
+                return len(await told(two.store)) > 1
+
+            await eventually(back, 20)
+            assert await told(two.store) == [("replica_away", str(other)), ("replica_back", str(other))]
 
     asyncio.run(main())
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from coursekeep_daemon.api.models import Answer, CredentialsEnd, Time
-from coursekeep_daemon.replication import ReplicaStanding
+from coursekeep_daemon.store import ReplicaStanding
 from coursekeep_daemon.system import System as SystemRecord
 
 __all__ = ["System", "Worker", "WorkerList", "system_answer"]

@@ -254,6 +254,10 @@ NOTIFICATIONS: Mapping[NotificationKind, Word] = {
         "Packages damaged", "Stored packages are not as they were written, or not there.", tone="bad"
     ),
     NotificationKind.PACKAGE_REPAIRED: Word("Packages repaired", "Damaged packages are well again.", tone="good"),
+    NotificationKind.REPLICA_AWAY: Word(
+        "Replica away", "Nothing can be copied to a replica of the archive. Archiving goes on.", tone="warn"
+    ),
+    NotificationKind.REPLICA_BACK: Word("Replica back", "What it missed is copied to it.", tone="good"),
 }
 
 #: how credentials stand that somebody knows the end of

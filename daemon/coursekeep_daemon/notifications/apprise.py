@@ -100,10 +100,12 @@ _TYPES = {
     NotificationKind.STORAGE_HELD.value: "failure",
     NotificationKind.PACKAGE_DAMAGED.value: "failure",
     NotificationKind.CREDENTIALS_EXPIRING.value: "warning",
+    NotificationKind.REPLICA_AWAY.value: "warning",
     NotificationKind.RUN_RECOVERED.value: "success",
     NotificationKind.CREDENTIALS_RENEWED.value: "success",
     NotificationKind.STORAGE_RELEASED.value: "success",
     NotificationKind.PACKAGE_REPAIRED.value: "success",
+    NotificationKind.REPLICA_BACK.value: "success",
 }
 
 

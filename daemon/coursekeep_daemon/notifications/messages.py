@@ -232,6 +232,25 @@ def _package_repaired(told: Notification, data: Mapping[str, Any]) -> tuple[str,
     return f"{_packages(count)} of the archive {are} well again ({told.integration})", lines
 
 
+def _replica_away(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return "a replica of the archive is away", [
+        f"Since {data['since']} nothing can be copied to the replica {_short(data['replica'])}.",
+        "Archiving goes on; what is archived meanwhile has one copy less, until the replica is back.",
+        "",
+        f"The reason: {_short(data['reason'])}",
+        "",
+        "What to do: mount its disk, or see that its object store can be reached, has room and takes the credentials.",
+        "It is tried again every minute, and what it missed is then copied by itself. See `coursekeep system`.",
+    ]
+
+
+def _replica_back(told: Notification, data: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return "a replica of the archive is back", [
+        f"The replica {_short(data['replica'])}, which was reported away at {data['since']}, can be copied to again.",
+        "What it missed is copied by itself; `coursekeep system` says when it is up to date. Nothing is to be done.",
+    ]
+
+
 def _named_packages(data: Mapping[str, Any]) -> Iterator[str]:
     for each in data["packages"]:
         said = f": {_short(each['detail'])}" if each["detail"] else ""
@@ -255,6 +274,8 @@ _WRITERS = {
     NotificationKind.STORAGE_RELEASED: _storage_released,
     NotificationKind.PACKAGE_DAMAGED: _package_damaged,
     NotificationKind.PACKAGE_REPAIRED: _package_repaired,
+    NotificationKind.REPLICA_AWAY: _replica_away,
+    NotificationKind.REPLICA_BACK: _replica_back,
 }
 
 

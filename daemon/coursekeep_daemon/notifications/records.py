@@ -23,6 +23,8 @@ class NotificationKind(StrEnum):
     STORAGE_RELEASED = "storage_released"
     PACKAGE_DAMAGED = "package_damaged"  # packages are not as they were written, or not there at all
     PACKAGE_REPAIRED = "package_repaired"  # such packages are well again
+    REPLICA_AWAY = "replica_away"  # nothing can be copied to a replica of the archive
+    REPLICA_BACK = "replica_back"
 
 
 class DeliveryState(StrEnum):

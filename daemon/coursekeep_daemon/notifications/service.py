@@ -12,6 +12,7 @@ import structlog
 from coursekeep_daemon.notifications.courier import Courier, Pace
 from coursekeep_daemon.notifications.messages import Message, message_of_test
 from coursekeep_daemon.notifications.records import Listed, NotificationKind
+from coursekeep_daemon.notifications.replica_news import ReplicaNews, Seen
 from coursekeep_daemon.notifications.storage_news import StorageNews
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.origin import close_match
@@ -59,7 +60,7 @@ class Notifications:
         counted: Callable[[str, str], None] = lambda target, result: None,
     ) -> None:
         """Take what is needed; `told` and `counted` as for `Courier`."""
-        pace = pace or Pace()
+        self._pace = pace = pace or Pace()
         self._store = store
         self._clock = clock
         self._targets = {target.name: target for target in targets}
@@ -81,6 +82,10 @@ class Notifications:
             task.cancel()
             await asyncio.wait({task})
         await self._courier.stop()
+
+    def replica_news(self, seen: Seen) -> ReplicaNews:
+        """Return what tells of replicas, for whoever leads to run."""
+        return ReplicaNews(self._store, seen, self._pace.steady, self._courier.wake)
 
     async def list(
         self, *, kind: NotificationKind | None = None, limit: int = 50, cursor: str | None = None

@@ -214,8 +214,15 @@ class Archive:
         objects.append_log(self.place(object_id), kind, {"at": self._clock(), **data})
 
     def is_behind(self, object_id: str, replica: Archive) -> bool:
-        """Tell whether a replica lacks a version of a package. Raises `StorageUnavailable`."""
-        return copying.is_behind(self.place(object_id), replica.place(object_id))
+        """Tell whether a replica lacks a version of a package.
+
+        Raises `StorageUnavailable`, and `PackageDamaged` where the package is missing here.
+        """
+        try:
+            return copying.is_behind(self.place(object_id), replica.place(object_id))
+        except PackageDamaged:
+            self.check_present()  # else it is the whole archive that is missing
+            raise
 
     def replicate(self, object_id: str, replica: Archive) -> list[int]:
         """Copy the versions that a replica lacks, and return their numbers.

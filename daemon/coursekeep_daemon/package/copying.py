@@ -13,11 +13,16 @@ __all__ = ["bring_up", "fetch", "is_behind"]
 
 
 def is_behind(source: Place, copy: Place) -> bool:
-    """Tell whether a copy differs from its source. Reads two small files, which hold the inventories' checksums."""
+    """Tell whether a copy differs from its source. Reads two small files, which hold the inventories' checksums.
+
+    Raises `PackageDamaged` where the source has none: nothing can be said of the copy then.
+    """
     with storage_errors(source.address):
         wanted = _checksum(source)
+    if wanted is None:
+        raise PackageDamaged(f"There is no {SIDECAR} at {source.address}. Mend it with `coursekeep package repair`.")
     with storage_errors(copy.address):
-        return wanted is not None and _checksum(copy) != wanted
+        return _checksum(copy) != wanted
 
 
 def bring_up(source: Place, copy: Place, staging: Staging) -> list[int]:

@@ -43,6 +43,7 @@ from coursekeep_daemon.store.records import (
     User,
 )
 from coursekeep_daemon.store.records_daemons import DaemonState, Trouble, TroubleKind
+from coursekeep_daemon.store.records_replicas import ReplicaStanding, ReplicaState
 from coursekeep_daemon.store.records_work import Crew, Lease, LeaseState, Worker
 from coursekeep_daemon.store.shares import Granted, Terms, Told
 from coursekeep_daemon.store.store import Store
@@ -77,6 +78,8 @@ __all__ = [
     "PackageVersion",
     "Pause",
     "PauseLevel",
+    "ReplicaStanding",
+    "ReplicaState",
     "Role",
     "Run",
     "Schedule",

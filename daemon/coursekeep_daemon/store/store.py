@@ -26,6 +26,7 @@ from coursekeep_daemon.store.postgresql import PostgresDatabase
 from coursekeep_daemon.store.queue_schema import check_queue, upgrade_queue
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.reimports import Reimports
+from coursekeep_daemon.store.replicas import Replicas
 from coursekeep_daemon.store.runs import Runs
 from coursekeep_daemon.store.schedules import Schedules
 from coursekeep_daemon.store.sessions import Sessions
@@ -65,6 +66,7 @@ class Store(
     Days,
     Daemons,
     Fixity,
+    Replicas,
     Troubles,
     WorkStates,
 ):

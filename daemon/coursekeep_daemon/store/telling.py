@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ __all__ = [
     "open_trouble",
     "tell_credentials",
     "tell_failed_run",
+    "tell_of_replica",
     "tell_packages",
     "tell_recovered_runs",
     "tell_trouble",
@@ -125,6 +126,16 @@ def tell_well(
     return True
 
 
+def tell_of_replica(
+    tx: Transaction, kind: NotificationKind, data: Mapping[str, Any], *, recovers: int | None = None
+) -> int:
+    """Note that a replica is away, or that what was told of it is over, with since when; return the notification."""
+    if recovers is not None:
+        since: datetime = tx.execute(select(notification.c.at).where(notification.c.id == recovers)).scalar_one()
+        data = {**data, "since": since.isoformat().replace("+00:00", "Z")}
+    return tx.add(notification, _row(tx, kind, data, integration=None, recovers=recovers))
+
+
 def tell_packages(
     tx: Transaction, state: FindingState, integration: str, found: Sequence[Finding], apart: timedelta
 ) -> bool:
@@ -178,14 +189,10 @@ def _add(
     run_id: int | None = None,
     recovers: int | None = None,
 ) -> None:
-    row = {
-        "uid": uuid4().hex,
-        "kind": kind,
-        "at": tx.now,
-        "integration": integration,
-        "run_id": run_id,
-        "recovers": recovers,
-        "data": dict(data),
-    }
+    row = _row(tx, kind, data, integration=integration, run_id=run_id, recovers=recovers)
     # a table of constraints says that one event is told once: whatever comes here twice is left out
     tx.execute(tx.insert(notification).values(row).on_conflict_do_nothing())
+
+
+def _row(tx: Transaction, kind: NotificationKind, data: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"uid": uuid4().hex, "kind": kind, "at": tx.now, "data": dict(data), **more}

@@ -91,7 +91,7 @@ def test_targets_are_listed_and_tested() -> None:
         assert (target["name"], target["kind"], len(target["events"]), target["integrations"]) == (
             "ops",
             "webhook",
-            9,
+            11,
             [],
         )
         assert (good.json(), bad.json()) == ({"ok": True, "error": None}, {"ok": False, "error": "it answered 503"})

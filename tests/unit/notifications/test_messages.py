@@ -51,6 +51,12 @@ DATA: dict[NotificationKind, dict[str, Any]] = {
             {"package_id": "urn:uuid:1", "course_id": "7", "kind": "damaged", "problems": 3, "detail": "from a copy"}
         ],
     },
+    NotificationKind.REPLICA_AWAY: {
+        "replica": "/mnt/copy",
+        "reason": "403 from https://u:hidden@s3.example",
+        "since": "2026-03-01T12:00:00Z",
+    },
+    NotificationKind.REPLICA_BACK: {"replica": "/mnt/copy", "since": "2026-03-01T12:00:00Z"},
 }
 
 
@@ -81,6 +87,17 @@ def test_every_kind_has_a_short_subject_a_text_and_a_link(kind: NotificationKind
     assert message.url == ("https://keep.example/runs/12" if message.run else "https://keep.example")
     assert (bare.url, bare.text) == (None, message.text.removesuffix(f"\n\n{message.url}"))
     assert "hidden" not in str(message.payload())
+
+
+def test_a_replica_that_is_away_is_named_with_what_to_do() -> None:
+    """The text says which, since when, why, what to do, and that archiving goes on; its end names the same."""
+    away = message_of(made(NotificationKind.REPLICA_AWAY, reason="no disk"), None).text
+    back = message_of(made(NotificationKind.REPLICA_BACK), None).text
+
+    for words in ("/mnt/copy", "2026-03-01T12:00:00Z", "no disk", "What to do: ", "Archiving goes on"):
+        assert words in away
+    assert "/mnt/copy" in back
+    assert "2026-03-01T12:00:00Z" in back
 
 
 def test_the_text_of_a_run_counts_everything() -> None:

@@ -7,6 +7,7 @@ from fakes.store_contract_days import DayContract
 from fakes.store_contract_items import ItemContract, WorkContract
 from fakes.store_contract_leases import LeaseContract
 from fakes.store_contract_lists import ListContract
+from fakes.store_contract_replicas import ReplicaContract
 from fakes.store_contract_runs import RunContract
 from fakes.store_contract_topics import AccessContract, TopicContract
 
@@ -45,3 +46,7 @@ class TestTopics(TopicContract):
 
 class TestAccess(AccessContract):
     """Tokens and audit."""
+
+
+class TestReplicas(ReplicaContract):
+    """Replicas of the archive."""

@@ -22,6 +22,7 @@ from coursekeep_daemon.store import (
     AttemptLimit,
     Conflict,
     PauseLevel,
+    ReplicaState,
     Role,
     Sharing,
     Store,
@@ -89,6 +90,8 @@ async def fill(store: Store) -> None:
     await store.address(message.id, ["mail"])
     lms = Trouble(kind=TroubleKind.LMS, target="main", reason="503", since=START, reporter="one.example 17")
     await store.note_trouble(lms)
+    copy = ReplicaState(address="/mnt/copy", reason="gone", away_since=START, behind=1, behind_why={"urn:uuid:1": "x"})
+    await store.tell_replica_away(copy)
     row = {"id": "a", "host": "h", "pid": 1, "version": "1", "started_at": START, "seen_at": START}
     await store._writer.run(lambda tx: tx.execute_many(insert(daemon), [row]))
     await store._writer.run(share_budgets)  # on PostgreSQL only, but no table is left behind

@@ -107,14 +107,14 @@ def _replicated(archive: Archive, replica: Archive, check: bool) -> Iterator[dic
     else:
         replica.prepare()
     for package in archive.objects():
-        if not archive.is_behind(package, replica):
-            continue
         row = {"package_id": package, "replica": replica.address, "versions": "", "behind": ""}
-        if check:
-            yield {**row, "behind": "it lacks versions"}
-            continue
         try:
-            row["versions"] = ", ".join(f"v{number}" for number in archive.replicate(package, replica))
+            if not archive.is_behind(package, replica):
+                continue
+            if check:
+                row["behind"] = "it lacks versions"
+            else:
+                row["versions"] = ", ".join(f"v{number}" for number in archive.replicate(package, replica))
         except (PackageBusy, PackageDamaged) as error:
             row["behind"] = str(error)
         yield row
