@@ -14,11 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes import package_kit
 from fakes.daemons_bench import DaemonsBench
 from fakes.postgres_proxy import LossyProxy
 from fakes.postgres_server import Databases
 from fakes.service_bench import eventually
-from fakes.store_house import HandClock, claimed_item, version_of
+from fakes.store_house import HandClock
 from sqlalchemy.engine import make_url
 
 from coursekeep import SettingsError
@@ -26,6 +27,7 @@ from coursekeep_daemon import replication
 from coursekeep_daemon.api.hub import EventHub, EventStream
 from coursekeep_daemon.requests import RunRequest
 from coursekeep_daemon.runs.states import FINAL_RUN
+from coursekeep_daemon.runs.versions import version_of
 from coursekeep_daemon.service import Service
 from coursekeep_daemon.store import PauseLevel, ReplicaStanding, Store, StoreError, StoreLocked
 from coursekeep_daemon.web import create_app
@@ -163,6 +165,8 @@ def test_replicas_stand_the_same_whoever_is_asked_and_whoever_leads(bench: Daemo
     copy, other = tmp_path / "copy", tmp_path / "other"
     archive = bench.settings("one").archive.model_dump(include={"url", "min_free"})
     bench.sections = {"archive": archive | {"replicas": [f"file://{copy}", f"file://{other}"]}}
+    for each in (copy, other):
+        package_kit.new_archive(each)
     pace = replication.Pace(pause=0.02, retry=0.05, every=0.2, note=0.01)
 
     async def stands(service: Service, *wanted: ReplicaStanding) -> Any:
@@ -175,6 +179,11 @@ def test_replicas_stand_the_same_whoever_is_asked_and_whoever_leads(bench: Daemo
 
     async def main() -> None:
         current, away = ReplicaStanding.CURRENT, ReplicaStanding.AWAY
+        written = package_kit.new_archive(tmp_path / "archive")
+        head = written.head(package_kit.write(written).object_id)
+        assert head is not None
+        async with Store(bench.url) as store:
+            await store.record_version(version_of(head, "main"))
         async with AsyncExitStack() as stack:
             services = [bench.service(name, copies=pace) for name in ("one", "two")]
             one, two = [await stack.enter_async_context(each) for each in services]
@@ -182,8 +191,7 @@ def test_replicas_stand_the_same_whoever_is_asked_and_whoever_leads(bench: Daemo
             found = await eventually(functools.partial(stands, two, current, current), 20)
             assert [each.address for each in found] == [str(copy), str(other)]
             other.rename(tmp_path / "hidden")
-            await one.store.record_version(version_of(await claimed_item(one.store)))
-            before = await eventually(functools.partial(stands, two, ReplicaStanding.BEHIND, away), 20)
+            before = await eventually(functools.partial(stands, two, current, away), 20)
             assert (await one.system()).replicas == before
             await eventually(functools.partial(told, two.store), 20)
             await one.stop()
