@@ -15,12 +15,16 @@ from coursekeep_daemon.package.errors import NoSuchPackage, PackageDamaged, Pack
 from coursekeep_daemon.package.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, sidecar, sidecar_matches
 from coursekeep_daemon.package.report import Problem, VerifyReport
 from coursekeep_daemon.package.storage import Staging, storage_errors
+from coursekeep_daemon.package.surplus import surplus
 from coursekeep_daemon.package.targets.base import Place, join
 from coursekeep_daemon.package.trees import Unreadable, hash_stored
 
-__all__ = ["Mended", "RepairReport", "repair"]
+__all__ = ["Mended", "RepairReport", "Surplus", "repair"]
 
 log = structlog.get_logger(__name__)
+
+#: paths that one line names at most
+_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,35 +38,49 @@ class Mended:
     path: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surplus:
+    """A file, or a folder as a whole, that the inventory does not know. It is left where it is."""
+
+    #: address of the archive or replica in which it lies
+    at: str
+    #: path below the package
+    path: str
+    what: str
+
+
 @dataclass(slots=True)
 class RepairReport:
-    """What a repair found and did. `whole` only where every copy that was reached is whole now."""
+    """What a repair found and did. `whole` only where every copy that was reached is whole now, and has no more."""
 
     object_id: str
     mended: list[Mended] = field(default_factory=list)
     #: what no copy has
     lost: list[Problem] = field(default_factory=list)
+    #: what lies there beside: verification reports it, and nobody but a person can tell whether it may go
+    surplus: list[Surplus] = field(default_factory=list)
     #: copies that could not be reached, with the reason
     unreached: dict[str, str] = field(default_factory=dict)
     checked_bytes: int = 0
 
     @property
     def whole(self) -> bool:
-        """Tell whether nothing is lost."""
-        return not self.lost
+        """Tell whether nothing is lost, and nothing lies there that does not belong."""
+        return not self.lost and not self.surplus
 
     @property
     def repaired(self) -> bool:
-        """Tell whether nothing is lost, in words that whoever lets packages be repaired asks for."""
-        return self.whole
+        """Tell whether nothing is lost: all that a repair can do is done, and a check may judge."""
+        return not self.lost
 
     @property
     def detail(self) -> str:
         """Say in one line what was done, and what is lost."""
         said = [f"files mended: {len(self.mended)}"]
         if self.lost:
-            said.append(f"lost in every copy: {', '.join(each.path for each in self.lost[:5])}")
-            said[-1] += f" and {len(self.lost) - 5} more" if len(self.lost) > 5 else ""
+            said.append(f"lost in every copy: {_named([each.path for each in self.lost])}")
+        if self.surplus:
+            said.append(f"not in the inventory, left alone: {_named([each.path for each in self.surplus])}")
         said += [f"not reached: {address}" for address in self.unreached]
         return "; ".join(said)
 
@@ -73,6 +91,7 @@ class RepairReport:
             "whole": self.whole,
             "mended": [{"at": each.at, "path": each.path, "from": each.source} for each in self.mended],
             "lost": [{"path": each.path, "what": each.what} for each in self.lost],
+            "surplus": [{"at": each.at, "path": each.path, "what": each.what} for each in self.surplus],
             "unreached": dict(self.unreached),
             "checked_bytes": self.checked_bytes,
         }
@@ -92,8 +111,9 @@ class _Copy:
 def repair(object_id: str, copies: Sequence[tuple[Place, Staging]]) -> RepairReport:
     """Check all copies of a package, the archive's own first, and mend what one of them has whole.
 
-    What no copy has stays as it is, and is named. Raises `PackageDamaged` where no copy has an inventory that matches
-    its checksum, or two tell different histories, and `StorageUnavailable` where the archive itself is away.
+    What no copy has stays as it is, and is named; so is what the inventory does not know. Raises `PackageDamaged` where
+    no copy has an inventory that matches its checksum, or two tell different histories, and `StorageUnavailable` where
+    the archive itself is away.
     """
     report = RepairReport(object_id)
     with ExitStack() as stack:
@@ -102,8 +122,9 @@ def repair(object_id: str, copies: Sequence[tuple[Place, Staging]]) -> RepairRep
         if not any(found):
             raise NoSuchPackage(f"There is no package {object_id} in the archive, nor in a replica that was reached.")
         _Repair(object_id, reached, report).run()
-    if report.mended or report.lost:
-        log.warning("package_copies_mended", package=object_id, mended=len(report.mended), lost=len(report.lost))
+    if report.mended or report.lost or report.surplus:
+        counts = {"mended": len(report.mended), "lost": len(report.lost), "surplus": len(report.surplus)}
+        log.warning("package_copies_mended", package=object_id, **counts)
     return report
 
 
@@ -168,6 +189,14 @@ class _Repair:
                 self._bring_up(copy)
             for path in self._in_order(copy.bad):
                 self._mend(copy, path)
+        for copy in self._copies:
+            self._name_surplus(copy)
+
+    def _name_surplus(self, copy: _Copy) -> None:
+        at = copy.place.target.address
+        with storage_errors(copy.place.address):
+            found = list(surplus(copy.place.listing(), self._inventory))
+        self._report.surplus += [Surplus(at=at, path=each.path, what=each.what) for each in found]
 
     def _check_history(self, copy: _Copy) -> None:
         assert copy.inventory is not None
@@ -309,6 +338,10 @@ def _read(place: Place, path: str) -> bytes | None:
 
 def _from_inventory(copy: _Copy, path: str) -> Mended:
     return Mended(at=copy.place.target.address, source="its inventory", path=path)
+
+
+def _named(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:_NAMED]) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
 
 
 def _aside(place: Place, path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from coursekeep_daemon.package.bag import escapes
@@ -10,13 +9,12 @@ from coursekeep_daemon.package.errors import NoSuchPackage, PackageDamaged
 from coursekeep_daemon.package.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, sidecar_matches
 from coursekeep_daemon.package.report import VerifyReport
 from coursekeep_daemon.package.storage import storage_errors
+from coursekeep_daemon.package.surplus import surplus
 from coursekeep_daemon.package.targets.base import Listing, Place
 from coursekeep_daemon.package.trees import Hashed, LogicalTree, Unreadable, hash_stored
 from coursekeep_daemon.package.verify_bag import check_bag
 
 __all__ = ["check_object"]
-
-_VERSION = re.compile(r"v[1-9][0-9]*")
 
 
 def check_object(place: Place, version: int | None, report: VerifyReport, prefix: str = "") -> None:
@@ -43,7 +41,8 @@ class _Check:
         inventory = self._inventory("")
         if inventory is None:
             return
-        self._entries(inventory)
+        for found in surplus(self._listing, inventory):
+            self._problem(found.path, found.what)
         for number in inventory.versions:
             self._version(inventory, number)
         self._paths(inventory)
@@ -84,27 +83,10 @@ class _Check:
             self._problem(below + INVENTORY, str(error))
             return None
 
-    def _children(self, below: str) -> list[str]:
-        """Return the names of what lies in one folder, in order."""
-        every = self._listing.files | self._listing.folders | self._listing.strange
-        return sorted({path.removeprefix(below).split("/")[0] for path in every if path.startswith(below)})
-
-    def _entries(self, inventory: Inventory) -> None:
-        allowed = {OBJECT_DECLARATION[0], INVENTORY, SIDECAR, "logs", "extensions"}
-        for name in self._children(""):
-            if _VERSION.fullmatch(name) and name in self._listing.folders:
-                if int(name[1:]) not in inventory.versions:
-                    self._problem(name, "the inventory has no such version; perhaps a commit was interrupted")
-            elif name not in allowed:
-                self._problem(name, "it does not belong in an object")
-
     def _version(self, inventory: Inventory, number: int) -> None:
         if f"v{number}" not in self._listing.folders:
             self._problem(f"v{number}", "the directory of this version is missing")
             return
-        for name in self._children(f"v{number}/"):
-            if name not in (INVENTORY, SIDECAR, "content"):
-                self._problem(f"v{number}/{name}", "it does not belong in a version")
         own = self._inventory(f"v{number}/")
         if own is None:
             return
@@ -142,11 +124,6 @@ class _Check:
         """Hash every stored file once, and compare with the manifest."""
         listed = {path: digest for digest, paths in inventory.manifest.items() for path in paths}
         folders = tuple(f"v{number}/content/" for number in inventory.versions)
-        for path in sorted(self._listing.strange):
-            if path.startswith(folders):
-                self._problem(path, "it is a link or a special file; only plain files are allowed")
-        for path in sorted(path for path in self._listing.files - listed.keys() if path.startswith(folders)):
-            self._problem(path, "the inventory does not list it")
         for path in sorted(listed):
             if self._may_be_there(path, folders):
                 self._hash(path, listed[path])

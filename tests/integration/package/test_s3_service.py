@@ -151,9 +151,16 @@ secret_access_key = {{ file = "secret" }}
         made = await cli("package", "replicate", "--json")
         assert (made.code, made.json["items"][0]["versions"]) == (0, "v1")
         assert (await cli("package", "replicate", "--check")).code == 0
-        next((tmp_path / "copy").rglob("course.json")).write_bytes(b"{}")
+        damaged = next((tmp_path / "copy").rglob("course.json"))
+        damaged.write_bytes(b"{}")
         mended = await cli("package", "repair", package, "--json")
         assert (mended.code, len(mended.json["mended"])) == (0, 1)
+        stray = damaged.with_name("stray")
+        stray.touch()
+        beside = await cli("package", "repair", package)
+        assert (beside.code, "Nothing of this was removed" in beside.out, stray.exists()) == (1, True, True)
+        assert "WITH SURPLUS (0 mended, 0 lost, 1 surplus)" in beside.out
+        stray.unlink()
         assert verify_path(tmp_path / "copy").valid
         cleaned = await cli("package", "clean", "--json")
         assert (cleaned.code, cleaned.json["items"]) == (0, [])

@@ -146,6 +146,29 @@ def test_what_no_copy_has_is_named_and_left_alone(archive: Archive) -> None:
     assert (object_in(archive) / "v1/content/data/records/people.jsonl").read_bytes() == b"rotten"
 
 
+def test_what_the_inventory_does_not_know_is_named_and_left_alone(archive: Archive) -> None:
+    """Files and folders that verification reports beside a whole package are named with their place, and stay."""
+    one, two = both(archive)
+    strays = [one / "v1/content/stray.txt", one / "v1/notes.txt", one / "letter.txt", two / "v7/inventory.json"]
+    for each in strays:
+        each.parent.mkdir(exist_ok=True)
+        each.write_bytes(b"who knows")
+    (one / "v2/content/data/link").symlink_to("/nowhere")
+    (two / "v1/content/bagit.txt").unlink()
+
+    report = archive.repair(OBJECT_ID)
+
+    assert [each.path for each in report.mended] == ["v1/content/bagit.txt"]
+    names = ["letter.txt", "v1/notes.txt", "v2/content/data/link", "v1/content/stray.txt"]
+    here, there = archive.address, archive.replicas[0].address
+    assert [(each.at, each.path) for each in report.surplus] == [*((here, name) for name in names), (there, "v7")]
+    assert {each.path for each in archive.verify(OBJECT_ID).problems} == set(names)
+    assert (report.whole, report.repaired) == (False, True)
+    assert "not in the inventory, left alone: letter.txt, v1/notes.txt" in report.detail
+    assert [each["path"] for each in report.to_json()["surplus"]] == [*names, "v7"]
+    assert all(each.read_bytes() == b"who knows" for each in strays)
+
+
 def test_a_package_that_is_gone_comes_back_as_a_whole(archive: Archive) -> None:
     """An archive that lost a package, or was restored from an older copy, gets every version from its replica."""
     shutil.rmtree(object_in(archive))

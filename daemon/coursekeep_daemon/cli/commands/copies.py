@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_SURPLUS = (
+    "Nothing of this was removed, and `coursekeep package verify` does not pass with it. Look at each while nothing is "
+    "being archived, and move what nobody needs out of the package. Broken uploads to an object store are removed by "
+    "`coursekeep package clean`."
+)
+
 
 def register(group: typer.Typer) -> None:
     """Add the commands."""
@@ -29,7 +35,8 @@ def repair(
 ) -> None:
     """Compare a package with its replicas, and mend what one of them has whole, wherever it is damaged.
 
-    Exits 0 where every copy that was reached is whole now, 1 where something is lost, 2 where nothing could be done.
+    Nothing is removed: what the inventory does not know is named. Exits 0 where every copy that was reached is whole
+    now, 1 where something is lost or does not belong there, 2 where nothing could be done.
     """
     with _archive(call) as archive:
         report = archive.repair(package)
@@ -40,10 +47,16 @@ def repair(
             call.print.table(("mended", "at", "from"), [(each.path, each.at, each.source) for each in report.mended])
         if report.lost:
             call.print.table(("lost", "why"), [(each.path, each.what) for each in report.lost])
+        if report.surplus:
+            rows = [(each.path, each.at, each.what) for each in report.surplus]
+            call.print.table(("not in the inventory", "at", "what"), rows)
+            call.print.say(_SURPLUS)
         for address, reason in report.unreached.items():
             call.print.say(f"not reached: {address}: {reason}")
-        word = "whole" if report.whole else "NOT WHOLE"
-        call.print.say(f"{package}: {word} ({len(report.mended)} mended, {len(report.lost)} lost)")
+        word = "NOT WHOLE" if report.lost else "WITH SURPLUS" if report.surplus else "whole"
+        call.print.say(
+            f"{package}: {word} ({len(report.mended)} mended, {len(report.lost)} lost, {len(report.surplus)} surplus)"
+        )
     if not report.whole:
         raise typer.Exit(EXIT_NOT_GOOD)
 
