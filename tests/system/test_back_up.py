@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -80,7 +81,12 @@ def known(daemon: DaemonProcess) -> dict[str, int]:
 
 def held(archive: Path) -> dict[str, int]:
     """Return what the archive holds, without what is only being written: packages with their newest versions."""
-    objects = [path.parent for path in archive.rglob("0=ocfl_object_1.1") if "extensions" not in path.parts]
+    objects: list[Path] = []
+    for folder, below, files in os.walk(archive):  # unlike `rglob` it bears folders that vanish meanwhile
+        if "extensions" in below:
+            below.remove("extensions")
+        if "0=ocfl_object_1.1" in files:
+            objects.append(Path(folder))
     found = [json.loads((path / "inventory.json").read_text()) for path in objects]
     return {one["id"]: int(one["head"].removeprefix("v")) for one in found}
 

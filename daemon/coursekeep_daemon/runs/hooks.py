@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from coursekeep_daemon.registry import Registry
+from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.store import Item, Run
 
 __all__ = ["Hooks", "plain"]
@@ -33,7 +34,7 @@ class Hooks:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._tell_all())
+        self._task = lasting(self._tell_all, "hooks of plugins")
 
     async def stop(self, timeout: float) -> None:
         """Tell what is waiting, but not longer than `timeout` seconds."""

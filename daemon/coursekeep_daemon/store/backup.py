@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from coursekeep import SettingsError
@@ -30,25 +32,46 @@ def backup_store(url: str, target: Path) -> int:
         )
     if not database.exists():
         raise StoreError(f"There is no database at {database.name}. Nothing was written.")
-    if target.exists():
-        raise Conflict(f"{target} is there already. Nothing was written; name a file that is not there.")
-    part = target.with_name(f"{target.name}.part")
     try:
-        _copy(database.path, part)
-        part.rename(target)
+        if target.exists():
+            raise FileExistsError
+        with _part_of(target) as part:
+            _copy(database.path, part)
+            _give_name(part, target)
         _sync(target.parent)
         return target.stat().st_size
     except sqlite3.Error as error:
         raise meaning(error) from error
+    except FileExistsError as error:
+        raise Conflict(f"{target} is there already. Nothing was written; name a file that is not there.") from error
     except OSError as error:
         raise StoreError(f"The backup {target} cannot be written: {error.strerror}. Name another place.") from error
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """Give an empty file beside the target that nobody else writes; it is gone afterwards."""
+    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
     finally:
-        part.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
+
+
+def _give_name(part: Path, target: Path) -> None:
+    """Have the target be the finished file. Raises `FileExistsError` where it came up meanwhile."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if target.exists():
+            raise FileExistsError from None
+        part.rename(target)
 
 
 def _copy(source: Path, part: Path) -> None:
-    part.unlink(missing_ok=True)  # what a backup that died has left
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(part)) as copy:
         reading.execute("PRAGMA query_only = ON")
         reading.backup(copy)  # all pages in one go: one state, and the daemon writes on meanwhile

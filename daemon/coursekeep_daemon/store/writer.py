@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from coursekeep_daemon.store.database import Database
-from coursekeep_daemon.store.errors import StoreError
+from coursekeep_daemon.store.errors import OutcomeUnknown, StoreError
 from coursekeep_daemon.store.opening import translate
 from coursekeep_daemon.store.transaction import Clock, Transaction
 from coursekeep_daemon.store.watching import StoreObserver
@@ -96,7 +96,7 @@ class Writer:
         self._database.closing.set()
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})
             self._task = None
         if self._thread is not None:
             self._thread.shutdown()
@@ -123,15 +123,22 @@ class Writer:
 
     async def _work(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting or not self._stopping:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                calls = self._take()
-                wrote_events = await loop.run_in_executor(thread, self._settle, calls)
-                if wrote_events:
-                    self._on_events()
-                _deliver(calls)
+        calls: list[_Call[Any, Any]] = []
+        try:
+            while self._waiting or not self._stopping:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    calls = self._take()
+                    wrote_events = await loop.run_in_executor(thread, self._settle, calls)
+                    if wrote_events:
+                        self._on_events()
+                    _deliver(calls)
+        finally:  # where the loop ends before the store was stopped, nobody is to wait for ever
+            self._stopping = True
+            _abandon(calls, OutcomeUnknown("The store ended while this change was made."))
+            _abandon(self._waiting, StoreError("The store ended before this change was made."))
+            self._waiting = []
 
     def _take(self) -> list[_Call[Any, Any]]:
         taken, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
@@ -202,6 +209,12 @@ def _apply_alone(transaction: Transaction, call: _Call[Any, Any]) -> None:
 def _fail(calls: Iterable[_Call[Any, Any]], error: BaseException) -> None:
     for call in calls:
         call.result, call.error = None, translate(error)
+
+
+def _abandon(calls: Iterable[_Call[Any, Any]], error: StoreError) -> None:
+    for call in calls:
+        if not call.future.done():
+            call.future.set_exception(error)
 
 
 def _deliver(calls: Iterable[_Call[Any, Any]]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coursekeep import SettingsError
-from coursekeep_daemon.store import Conflict, Store, StoreError, backup_store
+from coursekeep_daemon.store import Conflict, Store, StoreError, backup, backup_store
 
 
 def test_a_backup_is_one_file_with_all_that_was_committed(tmp_path: Path) -> None:
@@ -67,3 +69,30 @@ def test_a_backup_replaces_nothing_and_leaves_nothing_half(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(("-shm", "-wal"))) == [
         "bad.db", "store.db", "taken",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_comes_up_while_a_backup_is_taken_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Nor is a backup that another process makes of the same name; on file systems with and without links."""
+    url, copy, made = f"sqlite:///{tmp_path}/store.db", tmp_path / "copy.db", backup._copy
+
+    def no_links(*_: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def meanwhile(source: Path, part: Path) -> None:
+        made(source, part)
+        monkeypatch.setattr(backup, "_copy", made)
+        backup_store(url, copy)
+
+    Store.upgrade(url)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(backup, "_copy", meanwhile)
+    with pytest.raises(Conflict, match="there already"):
+        backup_store(url, copy)
+
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "store.db"]

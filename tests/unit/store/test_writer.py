@@ -341,3 +341,23 @@ def test_list_plans(file_house: House) -> None:
             assert "SCAN" not in details
 
     file_house.run(test)
+
+
+def test_nobody_waits_for_a_writer_that_was_ended(house: House) -> None:
+    """Where its task is cancelled, as when a loop ends, what waits is refused, and so is what comes later."""
+
+    async def main() -> None:
+        async with house.open() as store:
+            waiting = asyncio.create_task(store.audit("x", "y", "", ""))
+            await asyncio.sleep(0)
+            assert store._writer._task is not None
+            store._writer._task.cancel()
+            with pytest.raises(StoreError, match="ended before this change"):
+                await waiting
+            with pytest.raises(StoreError, match="stopped"):
+                await store.audit("x", "z", "", "")
+
+        async with house.open() as again:
+            assert await noted(again) == []
+
+    asyncio.run(main())

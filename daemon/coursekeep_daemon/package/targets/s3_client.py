@@ -167,13 +167,20 @@ class S3Client:
 
     def list(self, prefix: str) -> Iterator[Meta]:
         """Yield the objects below a prefix, in the store's order. Some stores leave keys out."""
-        try:
-            for page in obstore.list(self._store, prefix or None, chunk_size=1000):
-                yield from map(_meta, page)
-        except FileNotFoundError as error:
-            raise self._meaning(error, prefix) from None
-        except FAULTS as error:
-            raise self._meaning(error, prefix) from None
+        last: str | None = None
+        cuts = 0
+        while True:
+            try:
+                for page in obstore.list(self._store, prefix or None, offset=last, chunk_size=1000):
+                    for about in page:
+                        yield _meta(about)
+                        last, cuts = about["path"], 0
+            except FAULTS as error:  # a missing bucket among them
+                cuts += 1
+                if cuts > _TRIES or not _was_cut(error):
+                    raise self._meaning(error, prefix) from None
+            else:
+                return
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those that are gone already do not matter."""
