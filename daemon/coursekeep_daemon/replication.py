@@ -38,8 +38,10 @@ class Pace:
 
     #: between two looks at what is new
     pause: float = 1.0
-    #: before a replica is tried again that is away
-    retry: float = 60.0
+    #: before a replica is tried again that is away; often enough that one failure alone is not told
+    retry: float = 20.0
+    #: between two looks whether a replica is there, while nothing is new
+    look: float = 600.0
     #: between two comparisons of all packages
     every: float = 6 * 3600.0
     #: between two writings of how replicas stand
@@ -102,7 +104,7 @@ class Replication:
                 if everything:
                     compare_at = loop.time() + self._pace.every
                 await asyncio.sleep(self._pace.pause)
-                await wait_for_event(changed, max(compare_at - loop.time(), 0.01))
+                await wait_for_event(changed, min(max(compare_at - loop.time(), 0.01), self._pace.look))
 
     async def _check_there(self, replica: Archive) -> None:
         """Make a replica's storage root only while there is nothing to copy: later, it may be a disk that is away."""

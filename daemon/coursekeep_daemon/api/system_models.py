@@ -31,7 +31,7 @@ class ReplicaSeen(Answer):
     address: str
     standing: ReplicaStanding = Field(
         description="`current`; `copying`; `behind`, where something cannot be copied; `away`; `unknown`, where it was "
-        "not compared yet, or this daemon does not lead."
+        "never compared. The same from every daemon."
     )
     behind: int = Field(description="Packages that could not be copied.")
     away_since: Time | None = Field(description="Since when nothing can be copied to it.")

@@ -240,7 +240,7 @@ def _replica_away(told: Notification, data: Mapping[str, Any]) -> tuple[str, lis
         f"The reason: {_short(data['reason'])}",
         "",
         "What to do: mount its disk, or see that its object store can be reached, has room and takes the credentials.",
-        "It is tried again every minute, and what it missed is then copied by itself. See `coursekeep system`.",
+        "It is tried again all the time, and what it missed is then copied by itself. See `coursekeep system`.",
     ]
 
 
