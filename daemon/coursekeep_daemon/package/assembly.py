@@ -100,10 +100,10 @@ class Assembly:
         return sum(sizes), len(sizes)
 
     def _put(self, path: str, lines: Iterable[bytes], *, below: str = "data/") -> None:
-        target = HashedFile(self._draft.staging.new_path())
-        for line in lines:
-            target.write(line)
-        self.files[below + path] = target.finish()
+        with HashedFile(self._draft.staging.new_path()) as target:
+            for line in lines:
+                target.write(line)
+            self.files[below + path] = target.finish()
 
     def _records(self) -> None:
         waiting = set(self._draft.spool.files())

@@ -52,19 +52,14 @@ def bring_up(source: Place, copy: Place, staging: Staging) -> list[int]:
 
 def fetch(source: Place, path: str, digest: str, staging: Staging) -> Staged:
     """Bring a stored file into a staging area. Raises `PackageDamaged` where its bytes are not those of its digest."""
-    file = HashedFile(staging.new_path())
     where = f"{source.address}/{path}"
-    try:
+    with HashedFile(staging.new_path()) as file:
         with storage_errors(where), source.open(path) as opened:
             while block := opened.file.read(BLOCK):
                 file.write(block)
         staged = file.finish()
-    except BaseException:
-        file.abort()
-        raise
-    if staged.sha512 != digest.lower():
-        file.abort()
-        raise PackageDamaged(f"The stored file {where} does not match its checksum; it was not copied.")
+        if staged.sha512 != digest.lower():
+            raise PackageDamaged(f"The stored file {where} does not match its checksum; it was not copied.")
     return staged
 
 

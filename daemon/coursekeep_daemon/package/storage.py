@@ -90,7 +90,11 @@ class Staged:
 
 
 class HashedFile:
-    """A file that is hashed while it is written, so that nobody has to read it again."""
+    """A file that is hashed while it is written, so that nobody has to read it again.
+
+    As a context manager it is aborted where an error leaves the block: a file that stays open keeps its place on a disk
+    that is full, though its name is gone.
+    """
 
     def __init__(self, path: Path, also: str | None = None) -> None:
         """Create the file. `also` names a second digest, as hashlib calls it."""
@@ -100,6 +104,15 @@ class HashedFile:
         self._also = hashlib.new(also, usedforsecurity=False) if also else None
         with storage_errors(path):
             self._file: IO[bytes] = path.open("xb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
 
     def write(self, data: bytes) -> None:
         """Append bytes. Raises `StorageFull` and `StorageUnavailable`."""
@@ -237,6 +250,6 @@ class Staging:
 
     def write(self, data: bytes) -> Staged:
         """Stage a small file as a whole."""
-        target = HashedFile(self.new_path())
-        target.write(data)
-        return target.finish()
+        with HashedFile(self.new_path()) as target:
+            target.write(data)
+            return target.finish()

@@ -55,6 +55,24 @@ def test_a_full_disk_is_storage_full_and_leaves_the_archive_as_it_was(small_disk
     kit.judge_object(archive.root / done.path)
 
 
+def test_what_did_not_fit_is_not_kept_open(small_disk: Path) -> None:
+    """Though an error is remembered, its file is closed and removed: else its place would stay taken."""
+    archive = kit.new_archive(small_disk / "archive")
+    errors: list[PackageError] = []
+    with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
+        kit.feed(writer, kit.parts())
+        with suppress_full():
+            (small_disk / "filler").write_bytes(bytes(2_000_000))
+        for attempt in (archive.check_writable, writer.commit):
+            with pytest.raises(StorageFull) as caught:
+                attempt()
+            errors.append(caught.value)
+
+    targets = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert len(errors) == 2
+    assert [target for target in targets if target.startswith(str(small_disk))] == []
+
+
 def test_a_disk_that_fills_up_during_the_commit_takes_the_version_back(small_disk: Path) -> None:
     """No space for the last files of a version raises StorageFull, and the old head stays."""
     archive = kit.new_archive(small_disk / "archive")
