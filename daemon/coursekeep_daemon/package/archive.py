@@ -93,7 +93,8 @@ class Archive:
     def exists(self) -> bool:
         """Tell whether there is a storage root. A caller that knows of packages where there is none has the wrong
         place, perhaps the empty mount point of a disk that is away. Raises `StorageUnavailable`."""
-        return self.target.exists
+        with storage_errors(self.address):
+            return self.target.exists
 
     def prepare(self) -> bool:
         """Create the storage root or check it, finish interrupted commits and clear what was left half done.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -206,6 +207,18 @@ def test_a_replica_that_is_away_is_named(archive: Archive, tmp_path: Path) -> No
     with pytest.raises(StorageUnavailable, match="Check that its disk is mounted"):
         archive.replicate(OBJECT_ID, archive.replicas[0])
     assert not archive.replicas[0].root.exists()
+
+
+def test_a_disk_that_fails_is_away(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the root can be looked at, the storage is said to be away, as with any other of its faults."""
+
+    def stale(path: Path) -> bool:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "is_file", stale)
+        with pytest.raises(StorageUnavailable, match="Stale file handle"):
+            _ = archive.exists
 
 
 def test_packages_of_other_courses_are_left_alone(archive: Archive) -> None:
