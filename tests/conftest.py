@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from fakes.postgres_server import Databases, PostgresServer
 
 #: seconds; a machine that is busy with other things is slow, not wrong
 SLOW_TIMEOUT = 1200
+
+# nor is one whose examples take long to make or to try
+hypothesis.settings.register_profile(
+    "coursekeep", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("coursekeep")
 
 
 @pytest.fixture(scope="session")

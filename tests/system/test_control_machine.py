@@ -276,7 +276,6 @@ def test_whatever_operators_do_the_promises_hold() -> None:
             settings=settings(
                 max_examples=LIVES,
                 stateful_step_count=STEPS,
-                deadline=None,
                 database=None,
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),

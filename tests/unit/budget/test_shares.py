@@ -192,4 +192,4 @@ class SharedBudget(RuleBasedStateMachine):
 
 
 TestSharedBudget = SharedBudget.TestCase
-TestSharedBudget.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSharedBudget.settings = settings(max_examples=150, stateful_step_count=40)

@@ -13,7 +13,7 @@ from typing import Any
 from fakes.postgres_server import Databases
 from fakes.store_contract_leases import some_worker
 from fakes.store_house import HandClock, completed, failed, new_run, plans, sqlite_house
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -322,9 +322,7 @@ def test_table_is_used() -> None:
 class TestRunsAndItems(RunsAndItems.TestCase):  # type: ignore[misc,valid-type]  # made by hypothesis at run time
     """Random lives of runs and items keep the promises."""
 
-    settings = settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    settings = settings(max_examples=25, stateful_step_count=15)
 
 
 def test_they_hold_on_postgresql(databases: Databases) -> None:
@@ -339,7 +337,5 @@ def test_they_hold_on_postgresql(databases: Databases) -> None:
 
     run_state_machine_as_test(
         OnPostgres,
-        settings=settings(
-            max_examples=10, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-        ),
+        settings=settings(max_examples=10, stateful_step_count=12),
     )
