@@ -20,6 +20,9 @@ __all__ = ["PluginRecord", "PluginState", "Registry", "Unknown"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+#: longest reason that other processes are told
+_LONGEST = 1000
+
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 C = TypeVar("C", bound=type[Connector[Any]] | type[CourseSource[Any]])
@@ -47,6 +50,11 @@ class PluginRecord:
     traceback: str = ""
     connectors: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return what tells this plugin from others, in every process that has it."""
+        return f"{self.distribution}:{self.name}"
 
 
 class Unknown(LookupError):
@@ -76,6 +84,11 @@ class Registry:
     def plugins(self) -> list[PluginRecord]:
         """Return the record of every plugin, in the order in which they were loaded."""
         return list(self._records.values())
+
+    def troubles(self) -> dict[str, str]:
+        """Return what went wrong in plugins of this process, by their keys, shortened."""
+        wrong = [record for record in self._records.values() if record.state is not PluginState.DISABLED]
+        return {record.key: record.reason[:_LONGEST] for record in wrong if record.reason}
 
     def connectors(self) -> dict[str, type[Connector[Any]]]:
         """Return the connector classes by name."""

@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -42,7 +43,7 @@ from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
 from coursekeep_daemon.package import StorageUnavailable
 from coursekeep_daemon.readiness import DatabaseCheck
-from coursekeep_daemon.registry import Registry
+from coursekeep_daemon.registry import PluginRecord, Registry
 from coursekeep_daemon.requests import BadRequest, RunRequest
 from coursekeep_daemon.rules import declared_schedules, year_ends
 from coursekeep_daemon.runs.downloads import Limits
@@ -360,6 +361,18 @@ class Service(Calls):
     async def daemons(self) -> Sequence[DaemonState]:
         """Return the daemons on this database, this one among them, and which of them leads."""
         return [self.me] if self._alone else await self.store.daemons()
+
+    async def plugins(self) -> Sequence[PluginRecord]:
+        """Return the plugins, with what went wrong in each: in this process, or else in a worker."""
+        found = self.registry.plugins()
+        if self._alone:
+            return found
+        elsewhere = {
+            key: f"in the worker {worker.name}: {reason}"
+            for worker in await self.store.workers()
+            for key, reason in worker.plugin_troubles.items()
+        }
+        return [each if each.reason else replace(each, reason=elsewhere.get(each.key, "")) for each in found]
 
     async def replicas(self) -> Sequence[ReplicaState]:
         """Return how the replicas stand, as whoever leads has noted it last."""

@@ -160,6 +160,7 @@ class WorkerProcess:
             storage=OwnStorage(self.archive.check_writable, self.settings.archive.min_free, self._patience),
             worker=self._row(sorted(self._lmses)),
             rhythm=self._rhythm,
+            plugin_troubles=self.registry.troubles,
         )
         await jobs.open()
         stack.push_async_callback(jobs.close)

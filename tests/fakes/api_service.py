@@ -33,6 +33,7 @@ from coursekeep_daemon.notifications.service import Notifications
 from coursekeep_daemon.notifications.targets import Target, Undelivered
 from coursekeep_daemon.observation import Observation
 from coursekeep_daemon.openid import OpenId
+from coursekeep_daemon.registry import PluginRecord
 from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.states import ItemStatus
 from coursekeep_daemon.schedule import next_slots
@@ -140,6 +141,9 @@ class FakeService:
         seen_at=datetime(2030, 1, 1, tzinfo=UTC),
         leads_since=datetime(2030, 1, 1, tzinfo=UTC),
     )
+
+    async def plugins(self) -> list[PluginRecord]:
+        return list(self.registry.plugins())
 
     async def ready(self) -> tuple[bool, dict[str, str]]:
         return not self.reasons, self.reasons

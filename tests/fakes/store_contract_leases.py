@@ -269,9 +269,11 @@ class LeaseContract:
             assert await store.beat_worker("one") == {fence}
             assert await store.sweep_workers({"one": before.seen_at}) == []
             assert (await look(store, item)).status is I.PROCESSING
-            assert await store.beat_worker("one", draining=True) == {fence}
+            troubles = {"example:example": "RuntimeError: no such table"}
+            assert await store.beat_worker("one", draining=True, plugin_troubles=troubles) == {fence}
             (now,) = await store.workers()
             assert (now.draining, now.seen_at > before.seen_at) == (True, True)
+            assert (before.plugin_troubles, now.plugin_troubles) == ({}, troubles)
             assert (await store.crew()).slots == []  # it takes nothing any more
 
         house.run(test)

@@ -10,6 +10,7 @@ from fakes.service_bench import SHORT, SHORT_PACE, Bench
 
 from coursekeep import RetryPolicy
 from coursekeep_campus import CampusServer
+from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.downloads import Limits
 from coursekeep_daemon.service import Service
@@ -38,11 +39,14 @@ class WorkerBench(Bench):
         more.setdefault("rhythm", QUICK)
         return Service(self.settings(**options), patience=SHORT, retry=RETRY, pace=SHORT_PACE, limits=LIMITS, **more)
 
-    def worker(self, name: str = "worker", *, concurrency: int = 2, **sections: Any) -> WorkerProcess:
+    def worker(
+        self, name: str = "worker", *, concurrency: int = 2, registry: Registry | None = None, **sections: Any
+    ) -> WorkerProcess:
         return WorkerProcess(
             self.settings(**sections),
             name=name,
             concurrency=concurrency,
+            registry=registry,
             patience=SHORT,
             limits=LIMITS,
             retry=RETRY,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +19,10 @@ from fakes.service_bench import eventually
 from fakes.worker_bench import WorkerBench
 from fakes.worker_process import start_worker
 
-from coursekeep import SettingsError
+from coursekeep import SettingsError, hookimpl
 from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.package import StorageUnavailable
+from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.holds import HoldLevel
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.store import LeaseState, PauseLevel, Run, SchemaMismatch, Store
@@ -85,6 +88,36 @@ def test_two_workers_archive_what_the_daemon_offers(bench, server):
                 assert package_id is not None
                 assert (await service.verify_package(package_id)).valid
                 assert len(await service.store.package(package_id)) == 1
+
+    asyncio.run(main())
+
+
+def test_what_goes_wrong_in_a_plugin_of_a_worker_is_known_to_the_daemon(bench, server, monkeypatch):
+    """A hook that fails in another process is shown with the plugin, and with the name of the worker."""
+
+    class Upset:
+        @hookimpl
+        def course_archived(self) -> None:
+            raise KeyError("nobody expected a course")
+
+    monkeypatch.setitem(sys.modules, "upset", Upset())
+    upset = importlib.metadata.EntryPoint(name="upset", value="upset", group="coursekeep")
+    plugins = [upset, *importlib.metadata.entry_points(group="coursekeep")]
+
+    async def main() -> None:
+        async with (
+            bench.service(registry=Registry(plugins)) as service,
+            bench.worker("one", registry=Registry(plugins)),
+        ):
+
+            async def told() -> dict[str, str]:
+                return {each.name: each.reason for each in await service.plugins() if each.reason}
+
+            assert await told() == {}
+            await bench.finished(service, await bench.run_ids(service, str(server.known["late_grade"])))
+            assert await eventually(told) == {
+                "upset": "in the worker one: hook course_archived: KeyError: 'nobody expected a course'"
+            }
 
     asyncio.run(main())
 

@@ -537,7 +537,7 @@ def test_broken_plugins_stop_neither_start_nor_run_nor_stop(campus: CampusProces
     daemon.variables = {"PYTHONPATH": str(site)}
     with daemon.running():
         ended = daemon.finished(daemon.start_run("ids", {"ids": [course]}))
-        wait_for("the hooks to be called", lambda: daemon.events("hook_failed"))
+        wait_for("the failure to be known", lambda: "no such table" in json.dumps(daemon.get("/plugins")))
         listed = daemon.cli("plugins", "--json", check=False)
         begun = time.monotonic()
         code = daemon.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
@@ -43,7 +43,9 @@ class Taking:
         storage: OwnStorage,
         worker: Worker,
         rhythm: Rhythm,
+        plugin_troubles: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """Take what is needed. `plugin_troubles` says what went wrong in plugins here; daemons are told of it."""
         self._store = store
         self._jobs = jobs
         self._workbench = workbench
@@ -52,6 +54,7 @@ class Taking:
         self._storage = storage
         self._worker = worker
         self._rhythm = rhythm
+        self._plugin_troubles = plugin_troubles
         self._draining = False
         self._last_run: Run | None = None
         self._look = asyncio.Event()
@@ -85,7 +88,7 @@ class Taking:
         self._draining = True
         await _ended(others)
         with contextlib.suppress(StoreError):
-            await self._store.beat_worker(self._worker.id, draining=True)
+            await self._sign_of_life()
         if self._courses:
             log.info("worker_draining", courses=len(self._courses), seconds=timeout)
             await asyncio.wait(self._courses.values(), timeout=timeout)
@@ -214,7 +217,7 @@ class Taking:
 
     async def _beat_once(self) -> None:
         before = set(self._begun)
-        held = await self._store.beat_worker(self._worker.id, draining=self._draining)
+        held = await self._sign_of_life()
         if held is None:
             log.error(
                 "worker_replaced", worker=self._worker.name, reason="it was silent for too long", courses=len(before)
@@ -226,6 +229,11 @@ class Taking:
         self._drop(before - held)
         await self._jobs.alive(self._rhythm.silence * 10)
         await self._holds.refresh()
+
+    async def _sign_of_life(self) -> frozenset[int] | None:
+        return await self._store.beat_worker(
+            self._worker.id, draining=self._draining, plugin_troubles=self._plugin_troubles()
+        )
 
     def _drop(self, fences: Iterable[int]) -> None:
         """Break off courses that are others' now: whatever they would write is refused.

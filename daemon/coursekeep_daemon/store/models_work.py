@@ -32,6 +32,8 @@ class WorkerRow(Base, table=True):
     #: by the database's clock, like every later sign of life
     seen_at: datetime = Field(sa_type=UtcDateTime)
     draining: bool = False
+    #: what went wrong in plugins there, by their keys
+    plugin_troubles: dict[str, Any] = Field(sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
 
 
 class LeaseRow(Base, table=True):

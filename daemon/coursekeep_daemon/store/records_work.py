@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -49,6 +49,8 @@ class Worker:
     seen_at: datetime
     #: ends as soon as its courses are done
     draining: bool
+    #: what went wrong in plugins there, by `PluginRecord.key`
+    plugin_troubles: Mapping[str, str] = field(default_factory=dict)
     #: courses that it works on
     busy: int = 0
 

@@ -48,7 +48,9 @@ class Workers(Room):
 
         await self._writer.run(enlist)
 
-    async def beat_worker(self, worker_id: str, *, draining: bool = False) -> frozenset[int] | None:
+    async def beat_worker(
+        self, worker_id: str, *, draining: bool = False, plugin_troubles: Mapping[str, str] | None = None
+    ) -> frozenset[int] | None:
         """Give a sign of life, and return the fences of the leases that the worker still has.
 
         None says that it is not known any more: it was silent for too long, and its courses are others' now. Waits for
@@ -57,7 +59,7 @@ class Workers(Room):
         moment = self._database.moment()
 
         def beat(connection: Connection) -> frozenset[int] | None:
-            values = {"seen_at": moment, "draining": draining}
+            values = {"seen_at": moment, "draining": draining, "plugin_troubles": dict(plugin_troubles or {})}
             if connection.execute(update(worker).where(worker.c.id == worker_id).values(values)).rowcount == 0:
                 return None
             held = select(lease.c.id).where(lease.c.worker_id == worker_id)

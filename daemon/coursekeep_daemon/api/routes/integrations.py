@@ -21,8 +21,8 @@ router = APIRouter(tags=["integrations"])
 
 @router.get("/plugins", summary="List plugins and their states")
 async def list_plugins(service: Daemon, caller: Reader) -> Listing[models.Plugin]:
-    """List every plugin that is installed, with the reason where one is not enabled."""
-    return Listing(items=[models.Plugin.model_validate(each) for each in service.registry.plugins()])
+    """List every plugin that is installed, with what is wrong where one is not enabled, or fails in a hook."""
+    return Listing(items=[models.Plugin.model_validate(each) for each in await service.plugins()])
 
 
 @router.get("/integrations", summary="List integrations")

@@ -21,11 +21,12 @@ async def system(request: Request, service: Daemon, visit: Viewer) -> Response:
     with domain_errors():
         found = await service.system()
         fixity = await service.fixity.view()
+        plugins = await service.plugins()
     return page(
         request,
         "system.html",
         system=found,
         fixity=fixity,
-        plugins=service.registry.plugins(),
+        plugins=plugins,
         configuration=service.settings.redacted() if visit.may(Role.ADMINISTRATOR) else None,
     )
