@@ -212,16 +212,24 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # best effort: what cannot be removed now is removed by the next writer or at the next start
-        shutil.rmtree(self.directory, ignore_errors=True)
+        with suppress(OSError):
+            self.clear()
         with suppress(OSError):
             self._lock.release()
         with suppress(OSError):
             self.directory.parent.rmdir()  # fails while others are at work
 
     def clear(self) -> None:
-        """Remove what an earlier writer left."""
-        if self.directory.exists():
-            shutil.rmtree(self.directory)
+        """Remove what an earlier writer left, but for its note: that stays until somebody has acted upon it."""
+        if self.left is None:
+            if self.directory.exists():
+                shutil.rmtree(self.directory)
+            return
+        for entry in self.directory.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != _NOTE:
+                entry.unlink()
 
     def leave_note(self, text: str) -> None:
         """Write down what whoever comes next has to remove elsewhere, should this process die."""
@@ -229,9 +237,15 @@ class Staging:
             self.path(_NOTE).write_text(text)
             sync_file(self.path(_NOTE))
 
+    def forget_note(self) -> None:
+        """Forget what an earlier writer has left: it is removed."""
+        with storage_errors(self.directory):
+            self.path(_NOTE).unlink(missing_ok=True)
+        self.left = None
+
     def _note(self) -> str | None:
         with suppress(FileNotFoundError, UnicodeDecodeError):
-            return self.path(_NOTE).read_text()
+            return self.path(_NOTE).read_text() or None
         return None
 
     def prepare(self) -> None:

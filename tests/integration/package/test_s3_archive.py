@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from fakes.s3_server import S3Server, s3_server
 
 from coursekeep import ALWAYS, RemoteFile
 from coursekeep_daemon.package import Archive, PackageBusy, PackageDamaged, StorageUnavailable
-from coursekeep_daemon.package.targets import S3, S3Step
+from coursekeep_daemon.package.targets import S3, S3Step, s3_commit
 
 TESTS = Path(__file__).parents[2]
 OBJECT_ID = Archive.object_id("main", "101")
@@ -136,6 +137,43 @@ def test_a_kill_leaves_the_old_head_or_the_new_one(
     assert kit.write(archive, kit.parts(grade=90.0)).changed is False
     assert archive.verify(OBJECT_ID).problems == []
     kit.judge_at_once(download(server, prefix, tmp_path / "downloaded") / archive.head(OBJECT_ID).path)  # type: ignore[union-attr]
+
+
+def test_a_commit_removes_what_dead_writers_of_other_machines_have_uploaded(
+    archive: Archive, server: S3Server, prefix: str, tmp_path: Path
+) -> None:
+    """A machine that never comes back has left half an upload: the version that is written instead is valid."""
+    for grade in (80.0, 90.0):
+        killed(server, archive, tmp_path / "lost machine", S3Step.UPLOADED, grade)
+        shutil.rmtree(tmp_path / "lost machine")
+        left = [key for key in keys(server, prefix) if "content" in key]
+        path = kit.write(archive, kit.parts(grade=grade)).path
+
+        assert left
+        assert archive.verify(OBJECT_ID).problems == []
+        kit.judge_at_once(download(server, prefix, tmp_path / f"downloaded {grade}") / path)
+
+
+def test_a_process_that_dies_while_it_clears_away_leaves_that_to_the_next(
+    archive: Archive, server: S3Server, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dead writer has uploaded stays known until it is removed, whoever is interrupted meanwhile."""
+
+    class Died(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Died
+
+    killed(server, archive, tmp_path / "work", S3Step.UPLOADED, 90.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(s3_commit, "drop", die)
+        with pytest.raises(Died):
+            archive.prepare()
+    assert [key for key in keys(server, prefix) if "content" in key]
+    archive.prepare()
+
+    assert [key for key in keys(server, prefix) if "content" in key] == []
 
 
 def test_of_two_writers_exactly_one_wins(archive: Archive, server: S3Server, prefix: str, tmp_path: Path) -> None:

@@ -128,8 +128,9 @@ class S3:
         inventory = s3_commit.recover(self.client, path, _QUARANTINE, grace=0 if staging.left else _GRACE)
         if staging.left:
             keys = [about.key for about in self.client.list(f"{path}/{staging.left}")]
-            with suppress(PackageBusy):
+            with suppress(PackageBusy):  # whoever ends that commit removes what is left of others
                 s3_commit.drop(self.client, path, keys)
+            staging.forget_note()
         return inventory
 
     def content_folder(self, staging: Staging, number: int) -> str:

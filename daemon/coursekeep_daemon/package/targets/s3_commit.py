@@ -59,6 +59,7 @@ def commit(client: S3Client, path: str, version: NewVersion, on_step: OnStep) ->
         raise
     on_step(S3Step.DECIDED)
     _finish(client, path, version.inventory, version.data, on_step)
+    _sweep(client, path, version.inventory)
 
 
 def load(client: S3Client, path: str) -> tuple[Inventory | None, bool]:
@@ -94,6 +95,7 @@ def recover(client: S3Client, path: str, quarantine: str, grace: float) -> Inven
             return _take_back(client, path, inventory, quarantine)
         newer, data = found
     _finish(client, path, newer, data, lambda step: None)
+    _sweep(client, path, newer)
     log.warning("package_commit_finished", package=newer.id, version=newer.head)
     return newer
 
@@ -163,6 +165,21 @@ def _finish(client: S3Client, path: str, inventory: Inventory, data: bytes, on_s
             on_step(S3Step.SIDECAR)
             return
     raise PackageBusy(f"Others write to {client.address}/{path} all the time. Try again later.")
+
+
+def _sweep(client: S3Client, path: str, inventory: Inventory) -> None:
+    """Remove what others have uploaded for the version that is the head now: theirs can never be it any more.
+
+    Only so is a package valid whose other writers died, on whichever machine. Best effort: the version counts already.
+    """
+    named = {f"{path}/{below}" for paths in inventory.manifest.values() for below in paths}
+    try:
+        found = [about.key for about in client.list(f"{path}/v{inventory.head}/content")]
+        if orphans := [key for key in found if key not in named]:
+            client.delete(orphans)
+            log.info("package_uploads_removed", package=inventory.id, version=inventory.head, files=len(orphans))
+    except PackageError as error:
+        log.warning("package_uploads_not_removed", package=inventory.id, version=inventory.head, reason=str(error))
 
 
 def _check_follows(client: S3Client, path: str, root: Kept | None, number: int) -> None:
