@@ -8,7 +8,7 @@ import time
 import psycopg
 from fakes.postgres_server import Databases, PostgresServer
 
-from bench.store import CALLERS, PAGE, REASON, list_pages, make_run, through_writer
+from bench.store import CALLERS, PAGE, REASON, Rate, list_pages, make_run, through_writer
 from bench.table import Measurement
 
 __all__ = ["measure_postgresql"]
@@ -17,7 +17,7 @@ __all__ = ["measure_postgresql"]
 _BATCHES = {CALLERS: ">= 0.2", 1000: ""}
 
 
-def measure_postgresql(changes: int = 32_000, rows: int = 2_000_000) -> list[Measurement]:
+def measure_postgresql(changes: int = 32_000, rows: int = 10_000_000) -> list[Measurement]:
     """Measure on a server of its own, with the durability that a server has when it is installed."""
     server = PostgresServer(
         fsync="on", full_page_writes="on", synchronous_commit="on", autovacuum="on", shared_buffers="256MB"
@@ -29,10 +29,17 @@ def measure_postgresql(changes: int = 32_000, rows: int = 2_000_000) -> list[Mea
         server.remove()
 
 
-def _changes(databases: Databases, number: int) -> list[Measurement]:
-    url = databases.migrated()
-    writer = asyncio.run(through_writer(url, number))
-    plain = {batch: _plain_updates(url, number, batch) for batch in _BATCHES}
+def _changes(databases: Databases, number: int, rounds: int = 3) -> list[Measurement]:
+    """Measure both in turns, and take the best of each."""
+    changed: list[Rate] = []
+    plain = dict.fromkeys(_BATCHES, 0.0)
+    for _ in range(rounds):
+        url = databases.migrated()
+        changed.append(asyncio.run(through_writer(url, number)))
+        for batch in _BATCHES:
+            plain[batch] = max(plain[batch], _plain_updates(url, number, batch))
+        databases.drop(url)
+    writer = max(changed, key=lambda rate: rate.per_second)
     return [
         Measurement(
             what=f"status changes on PostgreSQL, {CALLERS} callers",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, literal
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -93,9 +93,10 @@ class Database(ABC):
         """Insert many rows in their order, leaving out those that conflict with others."""
         connection.execute(self.insert(table).on_conflict_do_nothing(), rows)
 
-    def announce(self, connection: Connection, newest: Select[int]) -> int:
-        """Read the id of the newest event, and have the commit of this transaction wake other processes."""
-        found: int = connection.execute(newest).scalar_one()
+    def announce(self, connection: Connection, table: Table, events: Sequence[Mapping[str, Any]]) -> int:
+        """Insert events in their order, have the commit wake other processes, and return the id of the last."""
+        connection.execute(insert(table), events)
+        found: int = connection.execute(select(func.max(table.c.id))).scalar_one()
         return found
 
     def listening(self, wake: Callable[[], None]) -> Listening | None:

@@ -8,13 +8,14 @@ the answer to its COMMIT be lost, whether it was stored.
 from __future__ import annotations
 
 import itertools
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, create_engine, event, func
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -67,6 +68,18 @@ _MARKS: Final = """
 CREATE TABLE IF NOT EXISTS store_writer (
     writer VARCHAR(32) PRIMARY KEY, mark BIGINT NOT NULL, at TIMESTAMP WITH TIME ZONE NOT NULL
 )
+"""
+# the ids follow the order of the lists
+_TELL: Final = """
+WITH told AS (
+    INSERT INTO {} (at, kind, run_id, item_id, data)
+    SELECT at, kind, run_id, item_id, data::json
+    FROM unnest(%s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
+        WITH ORDINALITY AS new (at, kind, run_id, item_id, data, place)
+    ORDER BY place
+    RETURNING id
+)
+SELECT max(id), pg_notify(%s, %s) FROM told
 """
 # one trip: the lock is taken before the mark is written, and both before anything is read
 _BEGIN: Final = """
@@ -202,10 +215,12 @@ class PostgresDatabase(Database):
         copy_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)], into=staged)
         connection.exec_driver_sql(take.format(staged, columns, table.name))
 
-    def announce(self, connection: Connection, newest: Select[int]) -> int:
-        """Read the id of the newest event, and in the same trip have the commit notify all who listen."""
-        found: int = connection.execute(newest.add_columns(func.pg_notify(CHANNEL, self._writer_id))).one()[0]
-        return found
+    def announce(self, connection: Connection, table: Table, events: Sequence[Mapping[str, Any]]) -> int:
+        """Insert events in their order, and have the commit notify all who listen: in one trip, however many."""
+        data = [json.dumps(each["data"]) for each in events]
+        columns = [[each[name] for each in events] for name in ("at", "kind", "run_id", "item_id")]
+        found = connection.exec_driver_sql(_TELL.format(table.name), (*columns, data, CHANNEL, self._writer_id))
+        return int(found.one()[0])
 
     def listening(self, wake: Callable[[], None]) -> Listening:
         """Return what calls `wake` after each commit of another process that wrote events."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, Table, delete, func, insert, select
+from sqlalchemy import Connection, Executable, Table, delete, insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 
@@ -23,9 +23,6 @@ Clock = Callable[[], datetime]
 
 #: events are pruned each time their ids pass a multiple of this, not at every insert
 _PRUNE_EVERY = 1000
-
-_INSERT_EVENTS = insert(event)
-_NEWEST_EVENT = select(func.coalesce(func.max(event.c.id), 0))
 
 
 class Transaction:
@@ -118,8 +115,7 @@ class Transaction:
         """Write the noted events, drop the oldest beyond what is kept, and tell whether there were any."""
         if not self._events:
             return False
-        self.execute_many(_INSERT_EVENTS, self._events)
-        newest = self._database.announce(self.connection, _NEWEST_EVENT)
+        newest = self._database.announce(self.connection, event, self._events)
         if newest // _PRUNE_EVERY != (newest - len(self._events)) // _PRUNE_EVERY:
             self.execute(delete(event).where(event.c.id <= newest - self._events_kept))
         return True
