@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 from coursekeep import Governor
 from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.waiting import wait_for_event
 from coursekeep_daemon.store import BudgetBook, Granted, StoreError, Terms, Told
 
 __all__ = ["Budgets", "Share", "budget_names"]
@@ -216,9 +217,7 @@ class Budgets:
                 continue
             self._wake.clear()
             soonest = min((share.due for share in self._shares), default=math.inf)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if soonest == math.inf else max(0.0, soonest - now)):
-                    await self._wake.wait()
+            await wait_for_event(self._wake, None if soonest == math.inf else max(0.0, soonest - now))
 
     async def _settle(self, due: Iterable[Share], now: float) -> None:
         try:

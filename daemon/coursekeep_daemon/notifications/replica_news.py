@@ -50,7 +50,7 @@ class ReplicaNews:
         try:
             while True:
                 self._changed.clear()
-                await self._wait(await self._compare())
+                await wait_for_event(self._changed, await self._compare())
         finally:
             self._seen.unlisten(self._changed.set)
 
@@ -80,9 +80,3 @@ class ReplicaNews:
         self._differs.pop(state.address, None)
         self._told()
         return None
-
-    async def _wait(self, seconds: float | None) -> None:
-        if seconds is None:
-            await self._changed.wait()
-        else:
-            await wait_for_event(self._changed, seconds)

@@ -56,13 +56,7 @@ class StorageNews:
             except StoreError as error:
                 log.error("store_trouble", during="notifications", reason=str(error))
                 wait = self._steady
-            await self._wait(wait)
-
-    async def _wait(self, seconds: float | None) -> None:
-        if seconds is None:
-            await self._changed.wait()
-        else:
-            await wait_for_event(self._changed, seconds)
+            await wait_for_event(self._changed, wait)
 
     async def _tell(self) -> None:
         hold = self._holds.storage

@@ -237,6 +237,10 @@ class Staging:
             self.path(_NOTE).write_text(text)
             sync_file(self.path(_NOTE))
 
+    def keep_note(self) -> None:
+        """Keep the own note for whoever comes next: what it says may not have been removed."""
+        self.left = self._note()
+
     def forget_note(self) -> None:
         """Forget what an earlier writer has left: it is removed."""
         with storage_errors(self.directory):

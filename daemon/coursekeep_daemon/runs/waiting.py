@@ -1,4 +1,4 @@
-"""Waiting for an event, but not for ever."""
+"""Waiting for an event."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import asyncio
 __all__ = ["wait_for_event"]
 
 
-async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until an event is set, or some seconds have passed; tell whether it was set.
+async def wait_for_event(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait until an event is set, or some seconds have passed (None: however long it takes); tell whether it was set.
 
     `asyncio.wait_for` would do, but up to Python 3.11 it swallows a cancellation that comes together with the event:
     a loop that waits so may never stop.

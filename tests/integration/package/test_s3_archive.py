@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import obstore
 import pytest
 from fakes.daemon_process import wait_for
 from fakes.s3_archive import download, keys, options, s3_archive
-from fakes.s3_server import S3Server, s3_server
+from fakes.s3_server import S3Server
 
 from coursekeep import ALWAYS, RemoteFile
 from coursekeep_daemon.package import Archive, PackageBusy, PackageDamaged, StorageUnavailable
@@ -28,12 +27,6 @@ TESTS = Path(__file__).parents[2]
 OBJECT_ID = Archive.object_id("main", "101")
 
 pytestmark = pytest.mark.xdist_group("s3")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as started:
-        yield started
 
 
 @pytest.fixture

@@ -9,19 +9,13 @@ import fakes.package_kit as kit
 import pytest
 from fakes.moody_s3 import Mood, MoodyS3, moody_s3
 from fakes.s3_archive import options, s3_archive
-from fakes.s3_server import S3Server, s3_server
+from fakes.s3_server import S3Server
 
 from coursekeep_daemon.package import Archive, StorageUnavailable
 
 OBJECT_ID = Archive.object_id("main", "101")
 
 pytestmark = pytest.mark.xdist_group("s3")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as started:
-        yield started
 
 
 @pytest.fixture
@@ -70,6 +64,24 @@ def test_a_store_that_refuses_for_long_is_unavailable_and_keeps_its_head(archive
     assert archive.verify(OBJECT_ID).problems == []
     assert kit.write(archive, kit.parts(grade=90.0)).version == 2
     assert archive.verify(OBJECT_ID).problems == []
+
+
+def test_what_a_failed_commit_could_not_remove_is_removed_later(archive: Archive, moody: MoodyS3) -> None:
+    """A store that takes files, but neither the inventory nor a removal, is cleared once it is well."""
+
+    def choose(method: str, path: str) -> Mood:
+        refused = method in ("POST", "DELETE") or (method == "PUT" and path.endswith("inventory.json"))
+        return Mood.SLOW_DOWN if refused else Mood.WELL
+
+    moody.mood = choose
+    with pytest.raises(StorageUnavailable, match="asks to slow down"):
+        kit.write(archive)
+    moody.always(Mood.WELL)
+    left = archive.target.listing("").files
+    archive.prepare()
+
+    assert [path for path in left if "/content/" in path]
+    assert [path for path in archive.target.listing("").files if "/content/" in path] == []
 
 
 def test_answers_that_break_off_are_taken_up_where_they_broke(archive: Archive, moody: MoodyS3) -> None:

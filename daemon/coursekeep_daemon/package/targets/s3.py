@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from coursekeep_daemon.package import guide
-from coursekeep_daemon.package.errors import PackageBusy, PackageDamaged, StorageUnavailable
+from coursekeep_daemon.package.errors import PackageBusy, PackageDamaged, PackageError, StorageUnavailable
 from coursekeep_daemon.package.ocfl import (
     INVENTORY,
     LAYOUT_FILES,
@@ -139,8 +139,12 @@ class S3:
         return f"{attempt}/"
 
     def commit(self, path: str, staging: Staging, version: NewVersion, on_step: OnStep) -> None:
-        with storage_errors(staging.directory):
-            s3_commit.commit(self.client, path, version, on_step)
+        try:
+            with storage_errors(staging.directory):
+                s3_commit.commit(self.client, path, version, on_step)
+        except PackageError:
+            staging.keep_note()
+            raise
 
     def append(self, path: str, line: bytes) -> None:
         for _ in range(_TRIES):
