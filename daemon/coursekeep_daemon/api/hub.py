@@ -26,7 +26,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 #: events kept in memory, about 500 bytes each
 KEPT = 10_000
-#: seconds after which a stream asks again whether its listener may still hear, though nothing happened
+#: seconds after which a stream asks whether its listener may still hear, though nothing happened
 RECHECK = 60.0
 #: events in one read, and in one piece of a stream
 _BATCH = 500
@@ -145,7 +145,6 @@ class EventStream:
         self._still_allowed = still_allowed
         self._run_id = run_id
         self._after = after
-        self._asked_at = asyncio.get_running_loop().time()
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield one or more whole messages at a time."""
@@ -170,16 +169,19 @@ class EventStream:
             while not closing.is_set():
                 woken.clear()  # before reading: what comes in between wakes us again
                 found, dropped = await self._hub.after(position)
+                if not found and not dropped:
+                    await _until(woken, RECHECK)
+                    if woken.is_set():
+                        continue
+                # also asked where nothing came for so long
+                if closing.is_set() or not await self._still_allowed():
+                    return
                 if dropped:
-                    found, lost_at, position = [], position, await store.last_event_id()
+                    lost_at, position = position, await store.last_event_id()
                     yield _reset(lost_at, position)
                 elif found:
                     position = found[-1].id
                     yield self._piece(found)
-                else:
-                    await _until(woken, RECHECK)
-                if not await self._goes_on(waited=not found):
-                    return
 
     def _piece(self, found: Sequence[_Told]) -> bytes:
         wanted = [each.message for each in found if self._run_id is None or each.run_id in (self._run_id, None)]
@@ -187,16 +189,6 @@ class EventStream:
             # an id without data moves the listener's Last-Event-ID past what it does not want
             wanted.append(ServerSentEvent(id=str(found[-1].id)).encode())
         return b"".join(wanted)
-
-    async def _goes_on(self, *, waited: bool) -> bool:
-        """Tell whether the stream goes on: asked after every wait, and every minute where events come without end."""
-        if self._hub.closing.is_set():
-            return False
-        now = asyncio.get_running_loop().time()
-        if not waited and now < self._asked_at + RECHECK:
-            return True
-        self._asked_at = now
-        return await self._still_allowed()
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

@@ -199,7 +199,7 @@ def test_a_store_that_cannot_be_read_ends_the_streams_and_no_more() -> None:
 
 
 def test_a_listener_who_may_no_longer_hear_is_let_go_amid_events() -> None:
-    """Whether a listener may hear is asked before anything new is sent, and after a minute at the latest."""
+    """Whether a listener may hear is asked before anything new is sent."""
 
     async def test(store: Store, house: House) -> None:
         hub = CountingHub(store)
@@ -217,6 +217,22 @@ def test_a_listener_who_may_no_longer_hear_is_let_go_amid_events() -> None:
 
         async with asyncio.timeout(20):
             assert [piece async for piece in stream] == []
+
+    in_store(test)
+
+
+def test_who_may_not_hear_gets_nothing_of_what_was_missed() -> None:
+    """Whether a listener may hear is asked before what they missed is sent, however soon after the greeting."""
+
+    async def test(store: Store, house: House) -> None:
+        await make_events(store, 3)
+
+        async def not_allowed() -> bool:
+            return False
+
+        stream = EventStream(CountingHub(store), not_allowed, after=1).pieces()
+        async with asyncio.timeout(20):
+            assert [read(piece) async for piece in stream] == [[("hello", 1)]]
 
     in_store(test)
 
