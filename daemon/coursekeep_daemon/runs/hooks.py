@@ -25,7 +25,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Hooks:
     """Calls the event hooks of plugins. An event is told once.
 
-    A dying process may leave the last events untold, or tell of refusals at planning again when it is planned again.
+    A dying process may leave the last events untold, or refusals at planning to be told again by the next one.
     """
 
     def __init__(self, registry: Registry, *, most_waiting: int = 10_000) -> None:

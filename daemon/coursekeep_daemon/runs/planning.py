@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -46,6 +46,8 @@ class Plannings:
         self._at_once: Counter[str] = Counter()
         self._failures: Counter[int] = Counter()
         self._not_before: dict[int, datetime] = {}
+        #: items of which plugins were told, by run, for a planning that the store breaks off is begun again
+        self._told: defaultdict[int, set[int]] = defaultdict(set)
 
     def begin(self, run: Run, lms: Lms, wake: Callable[[], None]) -> None:
         """Begin to plan a run, unless it is being planned already, or must wait."""
@@ -74,6 +76,10 @@ class Plannings:
     async def _plan(self, run: Run, lms: Lms, wake: Callable[[], None]) -> None:
         with bound(run=run.id, integration=lms.name):
             try:
+                # read anew: whoever began this may have read the run before its last planning ended
+                run = await self._store.run(run.id) or run
+                if run.status not in {RunStatus.QUEUED, RunStatus.PLANNING}:
+                    return
                 if run.status is RunStatus.QUEUED:
                     run = await self._store.change_run(run.id, RunStatus.PLANNING)
                     log.info("run_started", source=run.source, by=run.created_by)
@@ -107,6 +113,7 @@ class Plannings:
         else:
             await self._tell_failed(run)
             run = await self._store.change_run(run.id, RunStatus.PROCESSING)
+            self._told.pop(run.id, None)
             log.info("run_planned", items=run.total)
 
     async def _tell_failed(self, run: Run) -> None:
@@ -114,7 +121,8 @@ class Plannings:
         if not self._hooks.wanted("course_failed"):
             return
         async for item in self._store.iter_items(run.id, ItemStatus.FAILED):
-            if item.attempts == 0:
+            if item.attempts == 0 and item.id not in self._told[run.id]:
+                self._told[run.id].add(item.id)
                 self._hooks.tell("course_failed", item=item)
 
     def _put_off(self, run: Run, asked: float | None) -> None:
