@@ -250,7 +250,8 @@ def test_events_of_one_daemon_reach_listeners_of_another(bench: DaemonsBench) ->
                 first = await follows
                 rest = await heard(one, 2, first[2])
             told = [each.id for each in await one.store.events_after(0) if each.kind == "run"]
-            assert first[:3] + rest == told if len(first) == 3 else first + rest[: 5 - len(first)] == told
+            assert first == told[: len(first)]  # what comes together is sent together, so these may be more than three
+            assert first[:3] + rest == told
 
     asyncio.run(main())
 
