@@ -14,6 +14,9 @@ from coursekeep_daemon.store import Item, Run, Store
 
 __all__ = ["LocalEngine"]
 
+#: seconds that a stop waits for a claim under way; after those the next start puts back what it took
+_CLAIM = 5.0
+
 
 class LocalEngine(Engine):
     """Executes items as tasks of the running event loop, at most `concurrency` at once."""
@@ -23,7 +26,8 @@ class LocalEngine(Engine):
         self._workbench = workbench
         self._concurrency = concurrency
         self._clock = clock
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        #: items, by the task: one that goes back to the queue may be claimed again before its task has ended
+        self._tasks: dict[asyncio.Task[None], int] = {}
         self._in_flight: Counter[str] = Counter()
         self._wake: Callable[[], None] | None = None
 
@@ -50,30 +54,46 @@ class LocalEngine(Engine):
     async def hand_out(self, run: Run, lms: Lms, limit: int) -> int:
         if self._wake is None:
             raise RuntimeError("the engine has not been started, or has been stopped")
-        items = await self._store.claim_items(run.id, limit=limit, now=self._clock())
-        for item in items:
+        claiming = asyncio.ensure_future(self._store.claim_items(run.id, limit=limit, now=self._clock()))
+        try:
+            await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # the claim may happen all the same: what it takes is begun, so that `stop` ends it or gives it back
+            await asyncio.wait({claiming}, timeout=_CLAIM)
+            self._begin_all(claiming, run, lms)
+            raise
+        return self._begin_all(claiming, run, lms)
+
+    def _begin_all(self, claiming: asyncio.Future[list[Item]], run: Run, lms: Lms) -> int:
+        """Begin what a claim has taken, if it took anything; return how many items."""
+        if not claiming.done() or claiming.cancelled() or claiming.exception() is not None:
+            return 0
+        for item in claiming.result():
             self._begin(item, run, lms)
-        return len(items)
+        return len(claiming.result())
 
     def _begin(self, item: Item, run: Run, lms: Lms) -> None:
         def ended(task: asyncio.Task[None]) -> None:
-            del self._tasks[item.id]
+            del self._tasks[task]
             self._in_flight[item.integration] -= 1
             if self._wake is not None:
                 self._wake()
 
         self._in_flight[item.integration] += 1
-        self._tasks[item.id] = asyncio.create_task(self._workbench.do(item, run, lms), name=f"item {item.id}")
-        self._tasks[item.id].add_done_callback(ended)
+        task = asyncio.create_task(self._workbench.do(item, run, lms), name=f"item {item.id}")
+        self._tasks[task] = item.id
+        task.add_done_callback(ended)
 
     async def abort(self, item_id: int) -> None:
-        if task := self._tasks.get(item_id):
+        tasks = {task for task, one in self._tasks.items() if one == item_id}
+        for task in tasks:
             task.cancel()
-            await asyncio.wait({task})
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def stop(self, timeout: float) -> int:
         self._wake = None
-        if not (tasks := set(self._tasks.values())):
+        if not (tasks := set(self._tasks)):
             return 0
         _, late = await asyncio.wait(tasks, timeout=timeout)
         for task in late:

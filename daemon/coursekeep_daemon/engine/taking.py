@@ -243,6 +243,7 @@ class Taking:
         for fence in self._begun.intersection(fences):
             if course := self._courses.get(fence):
                 log.warning("course_dropped", reason="it was given to another worker, or taken back")
+                self._begun.discard(fence)  # once: the next sign of life is not to break off its cleaning up
                 course.cancel()
 
 

@@ -50,7 +50,7 @@ from coursekeep_daemon.runs.staging import Staging
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, SkipReason
 from coursekeep_daemon.runs.versions import made_by, version_of
 from coursekeep_daemon.runs.watch import Patience, Watch
-from coursekeep_daemon.store import Item, ItemResult, Run
+from coursekeep_daemon.store import Item, ItemResult, Run, StoreError
 from coursekeep_daemon.tracing import Tracing
 
 __all__ = ["Archiver", "Find", "LeaseLost", "Permit", "Rules"]
@@ -240,8 +240,7 @@ class Archiver:
         if isinstance(error, RetryLater):
             return self._later(item, lms, error)
         if isinstance(error, CredentialsNeeded):
-            await self._watch.credentials_needed(lms, error)
-            return self._postponed(item, "waits for credentials", 0)
+            return await self._without_credentials(item, lms, error)
         if isinstance(error, NotFound):
             return ItemResult(item_id=item.id, status=ItemStatus.NOT_FOUND, detail=str(error))
         reason = FailReason.CONNECTOR_ERROR
@@ -250,6 +249,15 @@ class Archiver:
         elif isinstance(error, MalformedAnswer):
             reason = FailReason.MALFORMED_ANSWER
         return _failed(item, reason, str(error))
+
+    async def _without_credentials(self, item: Item, lms: Lms, error: CredentialsNeeded) -> ItemResult:
+        wait = 0.0
+        try:
+            await self._watch.credentials_needed(lms, error)
+        except StoreError as trouble:  # the next attempt meets the same refusal, and halts the integration then
+            log.error("store_trouble", during="halting an integration", reason=str(trouble))
+            wait = self._rules.patience.course.seconds(1)
+        return self._postponed(item, "waits for credentials", wait)
 
     def _later(self, item: Item, lms: Lms, error: RetryLater) -> ItemResult:
         self._watch.lms_down(lms, error)

@@ -112,6 +112,7 @@ class Dispatcher:
             try:
                 await self._round(desk)
             except StoreError as error:
+                desk.read_at = float("-inf")  # only what was read tells that the database is back
                 failures += 1
                 if failures == 1:
                     log.error("store_trouble", during="dispatching", reason=str(error))
@@ -161,7 +162,8 @@ class Dispatcher:
                 desk.last_served = run.id
             if handed_out == wanted:  # else it has no more that are due
                 turn.append(run)
-        waited, desk.waiting = desk.waiting, bool(turn) and self._window(desk) > 0
+        could_begin = self._engine.serves(desk.lms.name) and self._window(desk) > 0
+        waited, desk.waiting = desk.waiting, bool(turn) and could_begin
         if waited and not desk.waiting:
             self._slot_is_free()  # which was kept for this integration
 

@@ -36,26 +36,29 @@ class Staging:
     def __init__(self, open_writer: Callable[[], PackageWriter]) -> None:
         self._open_writer = open_writer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="package")
+        #: holds the package's lock; the thread's own
+        self._entered: PackageWriter | None = None
         self._parts: list[Part] = []
         #: characters in the records among them
         self._weight = 0
 
     async def __aenter__(self) -> Self:
-        def enter() -> PackageWriter:
-            return self._open_writer().__enter__()
-
         try:
-            self.writer = await self.call(enter)
+            self.writer = await self.call(self._enter)
         except BaseException:
-            self._thread.shutdown(wait=False)
+            await self._leave()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        try:
-            await self.call(self.writer.__exit__, None, None, None)
-        finally:
-            self._thread.shutdown(wait=False)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Leave the writer, behind whatever its thread is at: a cancellation ends the waiting, never the leaving."""
+        leaving = asyncio.wrap_future(self._thread.submit(self._exit))
+        self._thread.shutdown(wait=False)
+        await asyncio.wait({leaving})
+        leaving.result()
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function in the thread. A cancelled caller waits until the function has come back."""
@@ -86,6 +89,14 @@ class Staging:
         """Write the version, or find that nothing has changed."""
         await self.flush()
         return await self.call(self.writer.commit)
+
+    def _enter(self) -> PackageWriter:
+        self._entered = self._open_writer().__enter__()
+        return self._entered
+
+    def _exit(self) -> None:
+        if self._entered is not None:
+            self._entered.__exit__(None, None, None)
 
     def _write(self, parts: list[Part]) -> None:
         for part in parts:

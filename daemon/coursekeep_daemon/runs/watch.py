@@ -20,6 +20,7 @@ from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lasting import lasting
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.waiting import wait_for_event
+from coursekeep_daemon.store import StoreError
 
 __all__ = ["Patience", "Watch"]
 
@@ -142,6 +143,14 @@ class Watch:
             log.info("lms_back", integration=lms.name)
         self._holds.lms_fine(lms.name)
 
+    async def _halted(self, lms: Lms, error: CredentialsNeeded) -> RetryLater | None:
+        """Halt an integration whose LMS answers again; where the store cannot note that, it is to be asked again."""
+        try:
+            await self.credentials_needed(lms, error)
+        except StoreError as trouble:
+            return RetryLater(f"it refuses the credentials, which could not be noted: {trouble}")
+        return None
+
     async def _ask(self, lms: Lms) -> RetryLater | None:
         """Ask the LMS for one thing that every LMS has; any answer at all means that it is there."""
         try:
@@ -151,7 +160,7 @@ class Watch:
         except RetryLater as error:
             return error
         except CredentialsNeeded as error:
-            await self.credentials_needed(lms, error)
+            return await self._halted(lms, error)
         except ConnectorError:
             pass  # it answers
         except Exception:  # plugin boundary: a fault in the connector shows where courses are archived

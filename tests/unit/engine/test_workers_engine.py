@@ -303,6 +303,21 @@ def test_a_course_that_ends_during_a_sign_of_life_is_not_dropped(bench: Bench, m
     in_loop(test)
 
 
+def test_a_course_that_was_taken_back_is_broken_off_once(bench: Bench) -> None:
+    """Further signs of life leave it alone, so that it can clean up, however long that takes."""
+
+    async def test() -> None:
+        async with bench.leader() as store, bench.worker(concurrency=1) as taking:
+            await bench.run(store, 1)
+            await eventually(lambda: bench.archiving.order)
+            ((fence, course),) = taking._courses.items()
+            for _ in range(3):
+                taking._drop({fence})
+            assert course.cancelling() == 1
+
+    in_loop(test)
+
+
 def test_a_stop_gives_back_what_does_not_finish_in_time(bench: Bench) -> None:
     """A worker that is stopped takes nothing more; what is late goes back without a count, and waits for a worker."""
 

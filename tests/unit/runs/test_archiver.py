@@ -35,7 +35,7 @@ from coursekeep_daemon.runs.downloads import Limits
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
 from coursekeep_daemon.runs.watch import Patience
-from coursekeep_daemon.store import Item, ItemResult, Run
+from coursekeep_daemon.store import Item, ItemResult, Run, StoreError
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 DOWN = RetryLater("the LMS is down")
@@ -258,6 +258,22 @@ def test_missing_credentials_halt_and_do_not_count(bench):
 
     assert (result.status, result.count_attempt) == (ItemStatus.QUEUED, False)
     assert bench.told.trouble == ["credentials"]
+
+
+def test_credentials_whose_trouble_cannot_be_noted_do_not_lose_the_course(bench, monkeypatch):
+    """Where the store is away as well the item waits a while; its next attempt notes the trouble."""
+
+    async def fails(lms: Lms, error: CredentialsNeeded) -> None:
+        raise StoreError("The server is away.")
+
+    monkeypatch.setattr(bench.told, "credentials_needed", fails)
+    bench.script.parts = [CredentialsNeeded("expired")]
+
+    result = bench.result()
+
+    assert (result.status, result.count_attempt) == (ItemStatus.QUEUED, False)
+    assert result.not_before is not None
+    assert result.not_before > NOW
 
 
 def test_a_full_disk_holds_and_does_not_count(bench, monkeypatch):

@@ -13,7 +13,7 @@ import structlog
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
 
-from coursekeep import RetryLater, StopRun
+from coursekeep import CredentialsNeeded, RetryLater, StopRun
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.runs.archiver import Permit
 from coursekeep_daemon.runs.backoff import Backoff
@@ -342,6 +342,82 @@ def test_a_course_that_one_attempt_failed_does_not_hold_the_integration_long(in_
         assert hold is not None
         assert (hold.level, hold.since, hold.reason) == (HoldLevel.LMS, NOW, "down for maintenance")
         assert [one["event"] for one in events] == ["lms_down", "lms_back"]
+
+    in_store(test)
+
+
+def test_refused_credentials_that_cannot_be_noted_do_not_end_the_asking(in_store):
+    """An LMS that answers again, though the store is away, is asked once more: else it would stay held for ever."""
+
+    async def test(store: Store) -> None:
+        script = Script()
+        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
+        holds = Holds(store, {"main": lms}, lambda: NOW)
+        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+        await watch.start()
+        run = await Bench(store).run(1)
+        noted: list[str] = []
+
+        async def notes(lms: Lms, error: CredentialsNeeded) -> None:
+            noted.append(str(error))
+            if len(noted) < 3:
+                raise StoreError("the database does not answer")
+
+        watch.credentials_needed = notes  # type: ignore[method-assign]
+        script.terms = [CredentialsNeeded("expired")]
+        watch.lms_down(lms, RetryLater("503"))
+        await eventually(lambda: len(noted) == 3)
+        await eventually(lambda: holds.hold(run) is None)
+        await watch.stop()
+
+    in_store(test)
+
+
+def test_trouble_of_the_store_is_told_once_until_it_is_back(in_store, monkeypatch):
+    """However often it is asked meanwhile; and that it is back is told when something was read."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        right, asked = store.open_runs, 0
+
+        async def fails() -> list[Run]:
+            nonlocal asked
+            asked += 1
+            if asked <= 10:
+                raise StoreError("the disk of the database is gone")
+            return await right()
+
+        monkeypatch.setattr(store, "open_runs", fails)
+        with structlog.testing.capture_logs() as logs:
+            await bench.dispatcher.start()
+            await eventually(lambda: asked >= 12 and sum(each["event"] == "store_back" for each in logs) >= 2)
+            await bench.dispatcher.stop(1)
+
+        told = [each["event"] for each in logs if each["event"] in {"store_trouble", "store_back"}]
+        assert told == ["store_trouble"] * 2 + ["store_back"] * 2  # of each integration
+
+    in_store(test)
+
+
+def test_an_integration_that_nobody_serves_takes_no_turns(in_store, monkeypatch):
+    """What waits for a worker of its own holds up no other: those have all the slots that they may have."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store, concurrency=8, window=4)
+        asked: list[str] = []
+
+        def serves(self: LocalEngine, integration: str) -> bool:
+            asked.append(integration)
+            return integration == "main"
+
+        monkeypatch.setattr(LocalEngine, "serves", serves)
+        await bench.run(3, "other")
+        await bench.dispatcher.start()
+        await eventually(lambda: "other" in asked)
+        await bench.run(8)
+        bench.dispatcher.wake()
+        await eventually(lambda: bench.archiving.now == 4, 20)
+        await bench.dispatcher.stop(0)
 
     in_store(test)
 
