@@ -9,13 +9,11 @@ from datetime import datetime
 
 from coursekeep_daemon.engine.base import Engine
 from coursekeep_daemon.runs.lms import Lms
+from coursekeep_daemon.runs.waiting import see_through
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.store import Item, Run, Store
 
 __all__ = ["LocalEngine"]
-
-#: seconds that a stop waits for a claim under way; after those the next start puts back what it took
-_CLAIM = 5.0
 
 
 class LocalEngine(Engine):
@@ -54,23 +52,14 @@ class LocalEngine(Engine):
     async def hand_out(self, run: Run, lms: Lms, limit: int) -> int:
         if self._wake is None:
             raise RuntimeError("the engine has not been started, or has been stopped")
-        claiming = asyncio.ensure_future(self._store.claim_items(run.id, limit=limit, now=self._clock()))
-        try:
-            await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            # the claim may happen all the same: what it takes is begun, so that `stop` ends it or gives it back
-            await asyncio.wait({claiming}, timeout=_CLAIM)
-            self._begin_all(claiming, run, lms)
-            raise
-        return self._begin_all(claiming, run, lms)
+        return await see_through(self._claim(run, lms, limit))
 
-    def _begin_all(self, claiming: asyncio.Future[list[Item]], run: Run, lms: Lms) -> int:
-        """Begin what a claim has taken, if it took anything; return how many items."""
-        if not claiming.done() or claiming.cancelled() or claiming.exception() is not None:
-            return 0
-        for item in claiming.result():
+    async def _claim(self, run: Run, lms: Lms, limit: int) -> int:
+        """Claim items and begin them: what a claim took that was broken off, nobody would give back."""
+        items = await self._store.claim_items(run.id, limit=limit, now=self._clock())
+        for item in items:
             self._begin(item, run, lms)
-        return len(claiming.result())
+        return len(items)
 
     def _begin(self, item: Item, run: Run, lms: Lms) -> None:
         def ended(task: asyncio.Task[None]) -> None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+import structlog
 from pydantic import ValidationError
 
 from coursekeep import Course, Outcome, Selection, SourceContext
-from coursekeep_daemon.package import Archive, Head
+from coursekeep_daemon.package import Archive, Head, PackageDamaged
 from coursekeep_daemon.registry import Registry
 from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.lms import Lms
@@ -28,6 +29,8 @@ from coursekeep_daemon.runs.versions import made_by, version_of, without_run
 from coursekeep_daemon.store import ItemPlan, Run, Store
 
 __all__ = ["LEFT_OUT", "Planner", "Preview", "PreviewRow", "Request"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 #: items stored at once, and seconds after which fewer are stored
 _CHUNK = 200
@@ -192,10 +195,18 @@ class Planner:
 
         def look() -> list[Head]:
             ids = {one.course.id for one in chunk if one.course is not None}
-            heads = (self._archive.head(self._archive.object_id(lms.id, course_id)) for course_id in ids)
+            heads = (self._head(self._archive.object_id(lms.id, course_id)) for course_id in ids)
             return [head for head in heads if head is not None]
 
         return {head.course_id: head for head in await self._own(await asyncio.to_thread(look))}
+
+    def _head(self, package_id: str) -> Head | None:
+        """Return a course's newest version; None of a damaged package too: the attempt says so of this course alone."""
+        try:
+            return self._archive.head(package_id)
+        except PackageDamaged as error:
+            log.warning("package_damaged", package=package_id, reason=str(error))
+            return None
 
     async def _recover_versions(self, lms: Lms, heads: Mapping[str, Head]) -> None:
         """Record versions that the store does not know, because it was lost or the process died before it was told.

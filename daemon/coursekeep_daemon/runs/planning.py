@@ -11,7 +11,7 @@ import structlog
 
 from coursekeep import ConnectorError, CredentialsNeeded, RetryLater
 from coursekeep_daemon.logs import bound
-from coursekeep_daemon.package import PackageError
+from coursekeep_daemon.package import PackageError, StorageFull, StorageUnavailable
 from coursekeep_daemon.registry import Unknown
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import Clock
@@ -100,8 +100,11 @@ class Plannings:
             self._put_off(run, error.after)
         except CredentialsNeeded as error:
             await self._watch.credentials_needed(lms, error)
-        except PackageError as error:
+        except (StorageFull, StorageUnavailable) as error:
             self._watch.storage_full(str(error))
+            self._put_off(run, None)
+        except PackageError as error:
+            log.warning("planning_put_off", reason=str(error))
             self._put_off(run, None)
         except StoreError:
             raise

@@ -40,6 +40,8 @@ class Troubles:
         self._known: dict[_Key, Trouble] = {}
         #: what the store has not taken yet; None where it is over
         self._unwritten: dict[_Key, Trouble | None] = {}
+        #: of these the store does not know the end yet, though they have begun anew
+        self._begun_anew: set[_Key] = set()
         self._written_at: dict[_Key, float] = {}
         #: raised by every change here, so that a reading of the store that began before is not taken for newer
         self._changes = 0
@@ -100,6 +102,8 @@ class Troubles:
         else:
             self._known[key] = trouble
         if write or key in self._unwritten:
+            if trouble is not None and self._unwritten.get(key, trouble) is None:
+                self._begun_anew.add(key)
             self._unwritten[key] = trouble
             if self._writing is None or self._writing.done():
                 self._writing = asyncio.create_task(self._write(), name="write troubles")
@@ -109,9 +113,10 @@ class Troubles:
         while self._unwritten:
             key, trouble = next(iter(self._unwritten.items()))
             try:
-                if trouble is None:
+                if trouble is None or key in self._begun_anew:
                     await self._store.end_trouble(*key)
-                else:
+                    self._begun_anew.discard(key)
+                if trouble is not None:
                     await self._store.note_trouble(trouble)
             except StoreError as error:
                 failures += 1

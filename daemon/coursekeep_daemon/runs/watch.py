@@ -116,13 +116,16 @@ class Watch:
                 await self._look_at_storage()
 
     async def _look_at_storage(self) -> None:
+        before = self._holds.storage
         try:
             free = await asyncio.to_thread(self._check_writable)
         except PackageError as error:
             self._holds.storage_trouble(str(error))
             return
         if free >= self._min_free:
-            self._holds.storage_fine()
+            # of trouble that was met meanwhile this look says nothing: the next one does
+            if before is not None or self._holds.storage is None:
+                self._holds.storage_fine()
         else:
             self._holds.storage_trouble(
                 f"{free:,} bytes are free in the archive, and archive.min_free asks for {self._min_free:,}: make room"

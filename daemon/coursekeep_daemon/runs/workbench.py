@@ -20,6 +20,7 @@ from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.hooks import Hooks
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import FailReason, ItemStatus, RunStatus
+from coursekeep_daemon.runs.waiting import see_through
 from coursekeep_daemon.store import Conflict, Item, ItemResult, Run, Store, StoreError
 from coursekeep_daemon.tracing import Tracing, note_result
 
@@ -70,12 +71,13 @@ class Workbench:
             done()
             result = replace(result, fence=fence)
             note_result(span, result)
-            with self._tracing.step("store"):
-                written = await self._write_down(result)
-            await self._settle(result, written, stopped)
+            await see_through(self._end(result, stopped))
 
     async def finish_run(self, run_id: int) -> bool:
         """Complete a run that has nothing left to do, and tell everyone; False where it has, or is complete already."""
+        return await see_through(self._finish_run(run_id))
+
+    async def _finish_run(self, run_id: int) -> bool:
         run = await self._store.finish_run_if_done(run_id)
         if run is None:
             return False
@@ -134,6 +136,11 @@ class Workbench:
                 failures += 1
                 log.error("store_trouble", during="writing a result", reason=str(error))
                 await asyncio.sleep(self._store_patience.seconds(failures))
+
+    async def _end(self, result: ItemResult, stopped: str | None) -> None:
+        with self._tracing.step("store"):
+            written = await self._write_down(result)
+        await self._settle(result, written, stopped)
 
     async def _settle(self, result: ItemResult, item: Item | None, stopped: str | None) -> None:
         """Tell everyone about a result, and finish the run if it was the last."""

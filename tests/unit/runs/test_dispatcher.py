@@ -13,15 +13,14 @@ import structlog
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
 
-from coursekeep import CredentialsNeeded, RetryLater, StopRun
+from coursekeep import StopRun
 from coursekeep_daemon.engine import LocalEngine
 from coursekeep_daemon.runs.archiver import Permit
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.dispatcher import Dispatcher
-from coursekeep_daemon.runs.holds import HoldLevel, Holds
+from coursekeep_daemon.runs.holds import Holds
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
-from coursekeep_daemon.runs.watch import Patience, Watch
 from coursekeep_daemon.runs.workbench import Workbench
 from coursekeep_daemon.store import Item, ItemPlan, ItemResult, Run, Store, StoreError
 
@@ -223,6 +222,34 @@ def test_a_stop_lets_what_is_in_flight_finish(in_store):
     in_store(test)
 
 
+def test_a_result_that_a_stop_meets_is_written_and_told(in_store, monkeypatch):
+    """What was archived is not put back: the stop waits a moment for what the store is writing, and the run ends."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        run = await bench.run(1)
+        right, finishing, go_on = store.finish_item, asyncio.Event(), asyncio.Event()
+
+        async def slow(result: ItemResult) -> Item:
+            finishing.set()
+            await go_on.wait()
+            return await right(result)
+
+        monkeypatch.setattr(store, "finish_item", slow)
+        bench.archiving.gate.set()
+        await bench.dispatcher.start()
+        await finishing.wait()
+        stopping = asyncio.create_task(bench.dispatcher.stop(0))
+        await eventually(lambda: any(task.cancelling() for task in asyncio.all_tasks() if "item" in task.get_name()))
+        go_on.set()
+        await stopping
+
+        assert (await bench.now(run)).status is RunStatus.COMPLETED
+        assert bench.telling.told == ["run_finished"]
+
+    in_store(test)
+
+
 def test_a_result_waits_for_the_database_to_come_back(in_store, monkeypatch):
     """A write that fails is tried again until it is stored."""
 
@@ -314,61 +341,6 @@ def test_a_run_that_a_dead_process_left_without_open_items_is_finished(in_store)
 
         assert ended.status is RunStatus.COMPLETED
         assert bench.telling.told == ["run_finished"]
-
-    in_store(test)
-
-
-def test_a_course_that_one_attempt_failed_does_not_hold_the_integration_long(in_store):
-    """An LMS that answers at once is released at once; one that does not stays held, and says since when."""
-
-    async def test(store: Store) -> None:
-        script = Script()
-        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
-        holds = Holds(store, {"main": lms}, lambda: NOW)
-        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
-        await watch.start()
-        run = await Bench(store).run(1)
-
-        script.terms = [RetryLater("down for maintenance")]
-        with structlog.testing.capture_logs() as events:
-            watch.lms_down(lms, RetryLater("503"))
-            watch.lms_down(lms, RetryLater("503"))
-            await eventually(lambda: script.asked.count("terms") > 2)
-            hold = holds.hold(run)
-            script.terms = []
-            await eventually(lambda: holds.hold(run) is None)
-        await watch.stop()
-
-        assert hold is not None
-        assert (hold.level, hold.since, hold.reason) == (HoldLevel.LMS, NOW, "down for maintenance")
-        assert [one["event"] for one in events] == ["lms_down", "lms_back"]
-
-    in_store(test)
-
-
-def test_refused_credentials_that_cannot_be_noted_do_not_end_the_asking(in_store):
-    """An LMS that answers again, though the store is away, is asked once more: else it would stay held for ever."""
-
-    async def test(store: Store) -> None:
-        script = Script()
-        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
-        holds = Holds(store, {"main": lms}, lambda: NOW)
-        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
-        await watch.start()
-        run = await Bench(store).run(1)
-        noted: list[str] = []
-
-        async def notes(lms: Lms, error: CredentialsNeeded) -> None:
-            noted.append(str(error))
-            if len(noted) < 3:
-                raise StoreError("the database does not answer")
-
-        watch.credentials_needed = notes  # type: ignore[method-assign]
-        script.terms = [CredentialsNeeded("expired")]
-        watch.lms_down(lms, RetryLater("503"))
-        await eventually(lambda: len(noted) == 3)
-        await eventually(lambda: holds.hold(run) is None)
-        await watch.stop()
 
     in_store(test)
 

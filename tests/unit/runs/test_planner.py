@@ -187,6 +187,24 @@ def test_a_package_that_the_store_does_not_know_still_counts(on_bench):
     on_bench(test)
 
 
+def test_a_damaged_package_concerns_its_own_course_alone(on_bench):
+    """The run is planned: the course is to be attempted, and the attempt says what is wrong with the package."""
+
+    async def test(bench: Bench) -> None:
+        bench.archived(course("1"))
+        bench.archived(course("2"))
+        place = bench.archive.place(bench.archive.object_id("main", "1"))
+        (bench.archive.root / place.path / "inventory.json").write_text("{")
+        bench.yields(found("1"), found("2"))
+        run = await bench.run()
+        await bench.planner.plan(run, bench.lms)
+        items = await bench.items(run)
+
+        assert {ref: item.status for ref, item in items.items()} == {"1": ItemStatus.QUEUED, "2": ItemStatus.SKIPPED}
+
+    on_bench(test)
+
+
 def test_a_refresh_takes_courses_that_have_a_package(on_bench):
     """With `refresh` the attempt decides whether anything has changed."""
 

@@ -20,7 +20,7 @@ from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.hooks import Hooks, plain
 from coursekeep_daemon.runs.patterns import Patterns
 from coursekeep_daemon.runs.states import ItemStatus
-from coursekeep_daemon.runs.waiting import wait_for_event
+from coursekeep_daemon.runs.waiting import see_through, wait_for_event
 from coursekeep_daemon.store import ItemPlan
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
@@ -191,6 +191,37 @@ def test_a_wait_that_is_cancelled_with_its_event_is_cancelled():
         return task.cancelled()
 
     assert asyncio.run(main())
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_what_is_seen_through_gets_its_time_to_end(monkeypatch, in_time):
+    """Whoever is cancelled meanwhile waits for it, but not for ever, and is cancelled in any case."""
+    monkeypatch.setattr("coursekeep_daemon.runs.waiting._LONGEST", 60.0 if in_time else 0.01)
+    said = []
+
+    async def main() -> bool:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            begun.set()
+            try:
+                await go_on.wait()
+                said.append("done")
+            except asyncio.CancelledError:
+                said.append("cut off")
+                raise
+
+        task = asyncio.create_task(see_through(work()))
+        await begun.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        if in_time:
+            go_on.set()
+        await asyncio.wait({task})
+        return task.cancelled()
+
+    assert asyncio.run(main())
+    assert said == ["done" if in_time else "cut off"]
 
 
 def test_the_lock_says_who_holds_it(tmp_path):

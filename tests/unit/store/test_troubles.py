@@ -60,6 +60,26 @@ def test_a_trouble_holds_though_the_store_cannot_be_written(house: House, monkey
     house.run(test)
 
 
+def test_a_trouble_that_comes_back_before_its_end_was_written_is_another_one(house: House) -> None:
+    """The store hears of the end first, so that it knows since when the new one lasts, and listeners hear of both."""
+
+    async def test(store: Store) -> None:
+        now = START
+        here = Troubles(store, lambda: now)
+        here.note(TroubleKind.STORAGE, "", "no space")
+        assert here._writing is not None
+        await here._writing
+        here.over(TroubleKind.STORAGE)
+        now = START + timedelta(hours=1)
+        here.note(TroubleKind.STORAGE, "", "gone")
+        await here._writing
+        (kept,) = await store.troubles()
+        assert (kept.reason, kept.since) == ("gone", now)
+        assert [each.data["held"] for each in await store.events_after(0)] == [True, False, True]
+
+    house.run(test)
+
+
 def test_an_edit_of_a_schedule_that_another_was_faster_than_is_refused(house: House) -> None:
     """A schedule is stored only at the revision that it was expected at; 0 means that there is none."""
 
