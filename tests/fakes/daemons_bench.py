@@ -16,8 +16,8 @@ from coursekeep_daemon.settings import Settings
 
 __all__ = ["BRISK", "DaemonsBench"]
 
-#: take-overs at once
-BRISK = Cadence(look=0.05, answer=1.0, beat=0.2, reconnect=0.05, rest=0.1)
+#: take-overs at once, though a busy machine may answer late
+BRISK = Cadence(look=0.05, answer=10.0, beat=0.2, reconnect=0.05, rest=0.1)
 
 #: a lock of 64 bits stands in two halves
 _LEADER = """
@@ -46,10 +46,10 @@ class DaemonsBench:
         return Settings(**(base | self.sections))
 
     def service(self, name: str, *, clock: Clock | None = None, look_again: float = 0.05, **options: Any) -> Service:
-        more: dict[str, Any] = options if clock is None else {"clock": clock, **options}
-        return Service(
-            self.settings(name), patience=SHORT, pace=SHORT_PACE, cadence=BRISK, look_again=look_again, **more
-        )
+        more: dict[str, Any] = {"cadence": BRISK, **options}
+        if clock is not None:
+            more["clock"] = clock
+        return Service(self.settings(name), patience=SHORT, pace=SHORT_PACE, look_again=look_again, **more)
 
     @staticmethod
     async def leading(*services: Service) -> Service:

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes import package_kit
-from fakes.daemons_bench import DaemonsBench
+from fakes.daemons_bench import BRISK, DaemonsBench
 from fakes.postgres_proxy import LossyProxy
 from fakes.postgres_server import Databases
 from fakes.service_bench import eventually
@@ -193,10 +193,13 @@ def test_replicas_stand_the_same_whoever_is_asked_and_whoever_leads(bench: Daemo
             assert [each.address for each in found] == [str(copy), str(other)]
             other.rename(tmp_path / "hidden")
             before = await eventually(functools.partial(stands, two, current, away), 20)
-            seen = (await one.system()).replicas  # compared again meanwhile, so that moment differs
-            assert [replace(each, compared_at=None) for each in seen] == [
-                replace(each, compared_at=None) for each in before
-            ]
+
+            async def alike() -> bool:  # it is compared again meanwhile, and why it is away may be said anew
+                told = [(await each.system()).replicas for each in (one, two)]
+                here, there = ([replace(each, compared_at=None) for each in replicas] for replicas in told)
+                return here == there
+
+            await eventually(alike, 20)
             await eventually(functools.partial(told, two.store), 20)
             await one.stop()
             await bench.leading(two)
@@ -284,12 +287,12 @@ def test_a_leader_that_gets_no_answer_steps_down(bench: DaemonsBench, tmp_path: 
     cut_off = DaemonsBench(tmp_path, proxy.url(bench.url))
 
     async def main() -> None:
-        async with cut_off.service("one") as service:
-            assert service.leads
+        async with cut_off.service("one", cadence=replace(BRISK, answer=1.0)) as service:
+            await cut_off.leading(service)
             proxy.silence()
-            await eventually(lambda: not service.leads, 10)
+            await eventually(lambda: not service.leads)
             proxy.flow()
-            await eventually(lambda: service.leads, 10)
+            await cut_off.leading(service)
 
     asyncio.run(main())
     proxy.close()
@@ -333,7 +336,7 @@ class Impatient(Store):
     """Waits for locks for a moment only."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        super().__init__(url, lock_timeout=0.2, **options)
+        super().__init__(url, lock_timeout=2.0, **options)
 
 
 def test_a_daemon_that_works_alone_shares_with_nobody(

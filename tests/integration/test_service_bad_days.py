@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_a_restart_in_the_middle_goes_on_without_a_second_version(bench, server)
             assert await packages(service) == dict.fromkeys(courses, 1)
             staging = service.archive.root / "extensions" / "coursekeep-staging"
             # the check of whether the archive can be written to may be at work there
-            await eventually(lambda: not list(staging.glob("*/*")))
+            await eventually(lambda: not glob.glob(f"{staging}/*/*", include_hidden=True))
 
     asyncio.run(main())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes.service_bench import Bench
 
-from coursekeep_campus import CampusServer, generated
+from coursekeep_campus import CampusServer, Fault, generated
 from coursekeep_daemon.runs.states import RunStatus
 
 _DAEMON = """
@@ -71,6 +71,8 @@ def kill_after(requests: int, bench: Bench, courses: list[str]) -> None:
     server, store = bench.server, bench.settings().store.url
     command = [sys.executable, "-c", _DAEMON, str(bench.folder), store, server.url, server.token, *courses]
     seen = len(server.requests)
+    # however late it is looked at, the daemon gets no further
+    server.faults.add(Fault(match="*", kind="hang", seconds=600, after=requests))
     process = subprocess.Popen(command, cwd=tests, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
@@ -81,3 +83,4 @@ def kill_after(requests: int, bench: Bench, courses: list[str]) -> None:
     finally:
         process.kill()
         process.communicate()
+        server.faults.clear()

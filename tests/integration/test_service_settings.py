@@ -76,7 +76,8 @@ def test_plugins_are_told_what_happens(bench: Bench, server: CampusServer) -> No
     good, forbidden = str(server.known["late_grade"]), str(server.known["forbidden"])
 
     async def main() -> None:
-        async with bench.service(registry=Registry(points)) as service:
+        # a stop waits a tenth of it for plugins that have not heard everything yet
+        async with bench.service(registry=Registry(points), daemon={"shutdown_timeout": 600}) as service:
             await bench.finished(service, await bench.run_ids(service, good, forbidden))
 
     asyncio.run(main())
