@@ -81,10 +81,15 @@ class Fixity(Room):
         """Return what is wrong with a package, open or accepted; None where nothing is known to be."""
         return await self._reader(lambda connection: _unsettled(connection, package_id))
 
-    async def finding_to_mend(self, before: datetime) -> Finding | None:
-        """Return the oldest open finding whose repair was not tried since `before`; None where there is none."""
+    async def finding_to_mend(self, before: datetime, leave_out: Collection[str] = ()) -> Finding | None:
+        """Return the oldest open finding whose repair was not tried since `before`; None where there is none.
+
+        Packages of `leave_out` are passed over, so that they keep no other waiting.
+        """
         tried = fixity_finding.c.tried_at
         query = select(*_FINDING.columns).where(_OPEN, or_(tried.is_(None), tried < before))
+        if leave_out:
+            query = query.where(fixity_finding.c.package_id.not_in(sorted(leave_out)))
         query = query.order_by(fixity_finding.c.id).limit(1)
         return await self._reader(lambda connection: _FINDING.one(connection, query))
 
