@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.damage import flip
 from fakes.fixity_bench import FixityBench, Replica, in_bench
+from fakes.service_bench import eventually
 
-from coursekeep_daemon.fixity.records import FindingState
+from coursekeep_daemon.fixity.records import FindingChange, FindingState
 from coursekeep_daemon.package import PackageBusy
 
 
@@ -94,5 +98,96 @@ def test_a_repair_while_the_archive_is_away_is_waited_for(tmp_path: Path) -> Non
         mender.repair = repair  # type: ignore[method-assign]
         await service.step()
         assert await bench.store.finding_of(package_id) is None
+
+    in_bench(tmp_path, test)
+
+
+def held(bench: FixityBench, reading: int) -> tuple[threading.Event, Callable[[], None]]:
+    """Hold a check behind its first or second reading; give what says that it is there, and what lets it end."""
+    verify, read, may = bench.archive.verify, threading.Event(), threading.Event()
+    readings = 0
+
+    def slowly(package_id: str, version: int | None = None, **more: Any) -> Any:
+        nonlocal readings
+        report = verify(package_id, version, **more)
+        readings += 1
+        if readings == reading:
+            read.set()
+            assert may.wait(60)
+        return report
+
+    bench.archive.verify = slowly  # type: ignore[method-assign]
+    return read, may.set
+
+
+def test_a_check_that_was_overtaken_by_a_repair_says_nothing(tmp_path: Path) -> None:
+    """Damage that was read before a repair, by a check that ends only behind it, opens no new finding and does not
+    make the package look as if it had not been verified since."""
+
+    async def test(bench: FixityBench) -> None:
+        package_id = await bench.package(1)
+        await asyncio.to_thread(shutil.copytree, bench.archive.root, bench.folder / "copy")
+        bench.mender = Replica(bench.archive.root, bench.folder / "copy")
+        flip(bench.place(package_id))
+        service = bench.service()
+        await service.verify(package_id, by="ann")
+        bench.clock.move(hours=1)
+        read, may_end = held(bench, reading=2)
+        old = asyncio.create_task(service.verify(package_id, by="bob"))
+        await eventually(read.is_set)
+        bench.clock.move(minutes=2)
+        await service.step()
+        may_end()
+        with pytest.raises(PackageBusy, match="Another check"):
+            await old
+
+        assert [each.state for each in (await bench.store.findings()).items] == [FindingState.REPAIRED]
+        (version,) = await bench.store.package(package_id)
+        assert (version.verified_at, version.valid) == (bench.clock.now, True)
+
+    in_bench(tmp_path, test)
+
+
+def test_a_check_that_read_before_the_damage_does_not_close_its_finding(tmp_path: Path) -> None:
+    """A package that was read whole, then damaged, and found so by a faster check, stays found, also where the clock
+    stands still; whoever checks again is told."""
+
+    async def test(bench: FixityBench) -> None:
+        package_id = await bench.package(1)
+        service = bench.service()
+        read, may_end = held(bench, reading=1)
+        old = asyncio.create_task(service.verify(package_id, by="bob"))
+        await eventually(read.is_set)
+        flip(bench.place(package_id))
+        await service.verify(package_id, by="ann")
+        may_end()
+        with pytest.raises(PackageBusy, match="Another check"):
+            await old
+
+        finding = await bench.store.finding_of(package_id)
+        assert finding is not None
+        assert finding.state is FindingState.OPEN
+        assert (await bench.store.package(package_id))[0].valid is False
+        assert (await service.verify(package_id, by="bob")).change is FindingChange.SAME
+
+    in_bench(tmp_path, test)
+
+
+def test_two_checks_of_a_sound_package_may_be_under_way_together(tmp_path: Path) -> None:
+    """Where nothing is wrong both are answered, and the one that began later is what the package was verified by."""
+
+    async def test(bench: FixityBench) -> None:
+        package_id = await bench.package(1)
+        service = bench.service()
+        read, may_end = held(bench, reading=1)
+        old = asyncio.create_task(service.verify(package_id, by="bob"))
+        await eventually(read.is_set)
+        bench.clock.move(minutes=2)
+        await service.verify(package_id, by="ann")
+        may_end()
+        assert (await old).report.valid
+
+        (version,) = await bench.store.package(package_id)
+        assert (version.verified_at, version.valid) == (bench.clock.now, True)
 
     in_bench(tmp_path, test)
