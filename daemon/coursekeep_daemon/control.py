@@ -66,8 +66,8 @@ class Control:
         """
         run = await self._store.cancel_run(run_id, by)
         log.info("run_canceled", run=run.id, by=by)
+        self._ended(run)  # first: that is committed, whatever the store says next
         await self._holds.refresh()
-        self._ended(run)
         return run
 
     async def reimport(

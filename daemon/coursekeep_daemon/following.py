@@ -62,18 +62,21 @@ class Following:
 
     async def _follow(self, position: int) -> None:
         failures, refreshed_at = 0, time.monotonic()
+        kinds: set[str] = set()  # until they were acted upon: they are not read a second time
         with self._store.subscribe() as new:
             while True:
                 new.clear()  # before reading: what comes in between wakes us again
                 try:
-                    position, kinds = await self._store.kinds_after(position)
+                    position, new_kinds = await self._store.kinds_after(position)
+                    kinds |= new_kinds
                     if kinds & _HOLDING or time.monotonic() - refreshed_at >= _LOOK_AGAIN:
                         await self._holds.refresh()
                         refreshed_at = time.monotonic()
                     if failures:
                         log.info("store_back", during="following")
                     failures = 0
-                    self._call(kinds)
+                    acted, kinds = kinds, set()
+                    self._call(acted)
                 except StoreError as error:
                     failures += 1
                     if failures == 1:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from coursekeep import CoursekeepError
-from coursekeep_daemon.package import Archive, PackageError, StorageFull, StorageUnavailable
+from coursekeep_daemon.package import Archive, PackageBusy, PackageError, StorageFull, StorageUnavailable
 from coursekeep_daemon.replica_standings import Standings
 from coursekeep_daemon.runs.holds import Clock
 from coursekeep_daemon.runs.lasting import lasting
@@ -58,6 +58,8 @@ class Replication:
         addresses = [without_credentials(replica.address) for replica in archive.replicas]
         #: how each replica stands
         self.standings = Standings(store, clock, addresses, rest=self._pace.note)
+        #: of each replica the packages that somebody was writing to, with the loop's time to try them again
+        self._busy: dict[str, dict[str, float]] = {address: {} for address in addresses}
         self._tasks: list[asyncio.Task[None]] = []
 
     def away(self, address: str) -> bool:
@@ -85,7 +87,7 @@ class Replication:
             await asyncio.wait(tasks)
 
     async def _follow(self, replica: Archive) -> None:
-        loop = asyncio.get_running_loop()
+        loop, busy = asyncio.get_running_loop(), self._busy[without_credentials(replica.address)]
         compare_at = 0.0
         seen: set[tuple[str, int]] = set()
         with self._store.subscribe() as changed:
@@ -104,7 +106,8 @@ class Replication:
                 if everything:
                     compare_at = loop.time() + self._pace.every
                 await asyncio.sleep(self._pace.pause)
-                await wait_for_event(changed, min(max(compare_at - loop.time(), 0.01), self._pace.look))
+                due = min([compare_at, *busy.values()])
+                await wait_for_event(changed, min(max(due - loop.time(), 0.01), self._pace.look))
 
     async def _check_there(self, replica: Archive) -> None:
         """Make a replica's storage root only while there is nothing to copy: later, it may be a disk that is away."""
@@ -126,6 +129,9 @@ class Replication:
             if len(newest) < _REMEMBERED:
                 newest.add((package_id, version))
             await self._bring_up(replica, package_id)
+        now, busy = asyncio.get_running_loop().time(), self._busy[without_credentials(replica.address)]
+        for package_id in [one for one, again_at in busy.items() if again_at <= now]:
+            await self._bring_up(replica, package_id)
         return newest | seen if len(newest) < _REMEMBERED else newest
 
     async def _packages(self) -> AsyncIterator[tuple[str, int]]:
@@ -141,6 +147,7 @@ class Replication:
     async def _bring_up(self, replica: Archive, package_id: str) -> None:
         """Copy what a replica lacks of one package. One that cannot be copied does not keep others from it."""
         address = without_credentials(replica.address)
+        self._busy[address].pop(package_id, None)
         try:
             if await asyncio.to_thread(self._archive.is_behind, package_id, replica):
                 self.standings.note_lacking(address)
@@ -150,6 +157,10 @@ class Replication:
             self.standings.note_equal(address, package_id)
         except (StorageFull, StorageUnavailable):
             raise
+        except PackageBusy as error:  # as by a copy that a daemon had begun which led before: it ends soon
+            self._busy[address][package_id] = asyncio.get_running_loop().time() + self._pace.retry
+            self.standings.note_behind(address, package_id, str(error))
+            log.info("package_not_replicated_yet", package=package_id, replica=address, reason=str(error))
         except PackageError as error:
             self.standings.note_behind(address, package_id, str(error))
             log.error("package_not_replicated", package=package_id, replica=address, reason=str(error))

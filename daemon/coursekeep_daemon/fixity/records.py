@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["Checked", "Finding", "FindingChange", "FindingKind", "FindingState", "FixityCounts", "Unchecked"]
+__all__ = ["Checked", "Finding", "FindingChange", "FindingKind", "FindingState", "FixityCounts", "Judged", "Unchecked"]
 
 
 class FindingKind(StrEnum):
@@ -33,6 +33,7 @@ class FindingChange(StrEnum):
     CHANGED = "changed"  # what is wrong is another thing than before
     SAME = "same"  # wrong as before
     CLOSED = "closed"  # well again
+    OVERTAKEN = "overtaken"  # another check judged while this one read: nothing is kept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +51,21 @@ class Checked:
     #: the first of what is wrong, each with `path` and `what`
     problems: tuple[Mapping[str, str], ...] = ()
     problem_count: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What checks have said of a package until a certain moment, to be compared with another moment's."""
+
+    #: of each version when it was verified, and whether it was well
+    versions: Mapping[int, tuple[datetime | None, bool | None]]
+    #: id and state of the finding that is not repaired
+    finding: tuple[int, FindingState] | None = None
+
+    def stands(self, now: Judged) -> bool:
+        """Tell whether no check has judged since; versions written since were not judged by any."""
+        same = all(now.versions.get(number) == judged for number, judged in self.versions.items())
+        return same and self.finding == now.finding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

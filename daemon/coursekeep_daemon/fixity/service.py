@@ -8,7 +8,7 @@ one was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -170,12 +170,18 @@ class FixityService:
             return self._pace.look
         return await self._check_next(interval)
 
-    async def _check_next(self, interval: timedelta) -> float:
+    def _waiting(self) -> Collection[str]:
+        """Return the packages that are left out now."""
         now = self._clock()
         self._left_out = {one: until for one, until in self._left_out.items() if until > now}
-        if len(self._left_out) >= _MOST_LEFT_OUT:
+        return self._left_out.keys()
+
+    async def _check_next(self, interval: timedelta) -> float:
+        now = self._clock()
+        left_out = self._waiting()
+        if len(left_out) >= _MOST_LEFT_OUT:
             return self._pace.look
-        chosen = await self._store.next_to_verify(self._left_out.keys())
+        chosen = await self._store.next_to_verify(left_out)
         if chosen is None:
             return self._pace.look
         overdue = chosen.verified_at is not None and chosen.verified_at + self.view.due_within() <= now
@@ -208,40 +214,63 @@ class FixityService:
     async def _not_readable(self, package_id: str, reason: str) -> None:
         """Tell a package that cannot be read from an archive that cannot: the one is left out, the other waited for."""
         self._metrics.checked("unreadable")
+        if await self._away(reason):
+            return
+        self._left_out[package_id] = self._clock() + self._pace.unreadable
+        log.warning("fixity_unreadable", package=package_id, reason=reason)
+
+    async def _away(self, reason: str) -> bool:
+        """Tell, behind an error, whether it is the archive itself that does not answer."""
         try:
             await asyncio.to_thread(self._archive.space)
         except (PackageError, OSError):
             if not self._troubled:
                 log.warning("fixity_waits", reason=reason)
             self._troubled = True
-            return
-        self._left_out[package_id] = self._clock() + self._pace.unreadable
-        log.warning("fixity_unreadable", package=package_id, reason=reason)
+            return True
+        return False
 
     async def _mend_next(self) -> bool:
-        """Repair the next package from a replica, where there is one; tell whether there was something to do."""
+        """Repair the next package from a replica, where there is one; tell whether something was done."""
         if not self._mender.replicas:
             return False
-        found = await self._store.finding_to_mend(self._clock() - self._pace.repair)
+        left_out = self._waiting()
+        if len(left_out) >= _MOST_LEFT_OUT:
+            return False
+        found = await self._store.finding_to_mend(self._clock() - self._pace.repair, left_out)
         if found is None or self._throttle.stopped:
             return False
-        await self._mend(found)
-        return True
+        return await self._mend(found)
 
-    async def _mend(self, found: Finding) -> None:
-        """Repair a package, and have a check judge. Who dies in between begins again with the repair."""
+    async def _mend(self, found: Finding) -> bool:
+        """Repair a package, and have a check judge. Who dies in between begins again with the repair.
+
+        Where nothing could be judged, since somebody writes to the package or the archive is away, nothing has failed:
+        the finding stays untried, and is mended and checked again. False where it is the archive: that is waited for.
+        """
         try:
             repair = await asyncio.to_thread(self._mender.repair, found.package_id)
             repaired, detail = repair.repaired, repair.detail
+        except PackageBusy:
+            self._left_out[found.package_id] = self._clock() + self._pace.busy
+            return True
         except (PackageError, OSError) as error:
+            if await self._away(str(error)):
+                return False
             repaired, detail = False, str(error)
         await self._store.record_repair(found.id, detail, tried=False)
         check = await self._check(found.package_id) if repaired else None
-        well = check is not None and check.change is FindingChange.CLOSED
+        if repaired and check is None:
+            return found.package_id in self._waiting()
+        # somebody else's check may have closed the finding already
+        await self._tell_mended(found, detail, well=check is not None and check.checked.kind is None)
+        return True
+
+    async def _tell_mended(self, found: Finding, detail: str, *, well: bool) -> None:
         await self._store.record_repair(found.id, detail, tried=True)
         self._metrics.repaired(well)
         if well:
             log.info("package_repaired", package=found.package_id, detail=detail)
-        elif detail != found.detail:
+        elif found.tried_at is None or detail != found.detail:  # what was never judged has its detail already
             log.error("package_not_repaired", package=found.package_id, detail=detail)
             await self._store.audit(_WHO, "package.repair", found.package_id, "failed", {"detail": detail})

@@ -55,8 +55,11 @@ class Verifier:
         """Read a whole package, and keep the outcome with its versions, as a finding, and in its log.
 
         What seems wrong is read once more before it counts: a commit, or a disk that goes away meanwhile, looks like
-        damage to one reading. Raises `StorageUnavailable`, `PackageBusy` and what `pace` raises; then nothing is kept.
+        damage to one reading. Another check may judge while this one reads, also of another daemon, as behind a repair:
+        its word is the newer one. Raises `StorageUnavailable`, `PackageBusy` and what `pace` raises; then nothing is
+        kept.
         """
+        since = await self._store.judged(package_id)
         known = await self._store.package(package_id)
         began = self._clock()
         report, kind = await asyncio.to_thread(self._read, package_id, version, known, pace)
@@ -72,7 +75,9 @@ class Verifier:
             problems=tuple({"path": each.path, "what": each.what} for each in report.problems[:_NAMED]),
             problem_count=len(report.problems),
         )
-        change = await self._store.record_check(checked, by=by)
+        change = await self._store.record_check(checked, by=by, since=since)
+        if change is FindingChange.OVERTAKEN:
+            raise PackageBusy(f"Another check of the package {package_id} has ended while this one read. Try again.")
         if kind is not FindingKind.MISSING or report.objects:
             await self._log(package_id, report)
         if change in (FindingChange.OPENED, FindingChange.CHANGED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -29,27 +30,33 @@ class StorageNews:
         self._steady = steady
         self._told = told
         self._changed = asyncio.Event()
+        #: how the storage stands, and since when, by `time.monotonic`
+        self._held, self._since = False, 0.0
 
     async def watch(self) -> None:
         """Watch for ever."""
-        self._holds.listen(self._changed.set)
+        self._held, self._since = self._holds.storage is not None, time.monotonic()
+        self._holds.listen(self._look)
         try:
             await self._compare_for_ever()
         finally:
-            self._holds.unlisten(self._changed.set)
+            self._holds.unlisten(self._look)
+
+    def _look(self) -> None:
+        """Note each turn when it happens: one while the store was asked would be taken for older than it is."""
+        held = self._holds.storage is not None
+        if held is not self._held:
+            self._held, self._since = held, time.monotonic()
+        self._changed.set()
 
     async def _compare_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        differs_since: float | None = None
         while True:
             self._changed.clear()
+            wait: float | None = None
             try:
-                differs = (self._holds.storage is not None) != await self._store.storage_told()
-                if not differs:
-                    differs_since, wait = None, None
-                else:
-                    differs_since = loop.time() if differs_since is None else differs_since
-                    wait = differs_since + self._steady - loop.time()
+                told = await self._store.storage_told()
+                if self._held is not told:
+                    wait = self._since + self._steady - time.monotonic()
                     if wait <= 0:
                         await self._tell()
                         continue

@@ -14,6 +14,7 @@ from coursekeep_daemon.fixity.records import (
     FindingChange,
     FindingState,
     FixityCounts,
+    Judged,
     Unchecked,
 )
 from coursekeep_daemon.store.errors import Conflict, NoSuchRecord
@@ -55,13 +56,18 @@ class Fixity(Room):
         query = select(func.max(package_version.c.verified_at))
         return await self._reader(lambda connection: connection.scalar(query))
 
-    async def record_check(self, checked: Checked, *, by: str) -> FindingChange:
+    async def judged(self, package_id: str) -> Judged:
+        """Return what checks have said of a package: to be read before a check, and given to `record_check`."""
+        return await self._reader(lambda connection: _judged(connection, package_id))
+
+    async def record_check(self, checked: Checked, *, by: str, since: Judged | None = None) -> FindingChange:
         """Note the outcome of a check with its versions and as a finding: opened, changed, seen again, or closed.
 
-        Versions that the check did not cover, such as one that was written meanwhile, stay as they are. Raises
-        `NoSuchRecord` where the store knows none of those it covered.
+        Versions that the check did not cover, such as one that was written meanwhile, stay as they are. Nothing is
+        noted where another check has judged after `since`, in whichever process: what was read longer ago says nothing
+        of what was repaired, or went wrong, in between. Raises `NoSuchRecord` where the store knows none of them.
         """
-        return await self._writer.run(lambda tx: _record(tx, checked, by))
+        return await self._writer.run(lambda tx: _record(tx, checked, by, since))
 
     async def findings(
         self, *, state: FindingState | None = None, limit: int = 50, cursor: str | None = None
@@ -81,10 +87,15 @@ class Fixity(Room):
         """Return what is wrong with a package, open or accepted; None where nothing is known to be."""
         return await self._reader(lambda connection: _unsettled(connection, package_id))
 
-    async def finding_to_mend(self, before: datetime) -> Finding | None:
-        """Return the oldest open finding whose repair was not tried since `before`; None where there is none."""
+    async def finding_to_mend(self, before: datetime, leave_out: Collection[str] = ()) -> Finding | None:
+        """Return the oldest open finding whose repair was not tried since `before`; None where there is none.
+
+        Packages of `leave_out` are passed over, so that they keep no other waiting.
+        """
         tried = fixity_finding.c.tried_at
         query = select(*_FINDING.columns).where(_OPEN, or_(tried.is_(None), tried < before))
+        if leave_out:
+            query = query.where(fixity_finding.c.package_id.not_in(sorted(leave_out)))
         query = query.order_by(fixity_finding.c.id).limit(1)
         return await self._reader(lambda connection: _FINDING.one(connection, query))
 
@@ -159,7 +170,18 @@ def _unsettled(connection: Connection, package_id: str) -> Finding | None:
     return _FINDING.one(connection, query)
 
 
-def _record(tx: Transaction, checked: Checked, by: str) -> FindingChange:
+def _judged(connection: Connection, package_id: str) -> Judged:
+    table, finding = package_version.c, _unsettled(connection, package_id)
+    query = select(table.version, table.verified_at, table.valid).where(table.package_id == package_id)
+    return Judged(
+        versions={row.version: (row.verified_at, row.valid) for row in connection.execute(query)},
+        finding=None if finding is None else (finding.id, finding.state),
+    )
+
+
+def _record(tx: Transaction, checked: Checked, by: str, since: Judged | None) -> FindingChange:
+    if since is not None and not since.stands(now := _judged(tx.connection, checked.package_id)):
+        return FindingChange.NOTHING if checked.kind is None and now.finding is None else FindingChange.OVERTAKEN
     _verified(tx, checked)
     before = _unsettled(tx.connection, checked.package_id)
     if checked.kind is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,5 +108,26 @@ def test_the_faults_of_others_are_not_the_replicas(tmp_path: Path) -> None:
                 await noted(bench, ReplicaStanding.CURRENT)
                 shutil.rmtree(lost)
                 assert "package repair" in str((await noted(bench, ReplicaStanding.BEHIND)).behind_why)
+
+    in_bench(tmp_path, test)
+
+
+def test_a_package_that_somebody_was_writing_to_is_copied_soon(tmp_path: Path) -> None:
+    """Where a copy of a daemon that led before still holds a replica's lock, the package is behind for that long only:
+    it is tried again after a moment, not at the next comparison of all, and no other waits for it."""
+
+    async def test(bench: FixityBench) -> None:
+        held = await bench.package(1)
+        other = await bench.package(2)
+        copy = new_archive(tmp_path / "copy")
+        with ExitStack() as lock:
+            lock.enter_context(copy.staging(held))
+            async with following(bench):
+                behind = await noted(bench, ReplicaStanding.BEHIND)
+                assert list(behind.behind_why) == [held]
+                assert copy.verify(other).valid
+                lock.close()
+                assert (await noted(bench, ReplicaStanding.CURRENT)).behind == 0
+        assert copy.verify(held).valid
 
     in_bench(tmp_path, test)
