@@ -115,9 +115,9 @@ def test_a_run_that_is_held_is_canceled(
 def test_cancel_leaves_what_is_being_archived(house: BrowserHouse, visit: Visit) -> None:
     """While courses are being archived the page says to pause first; what is in process at a cancel finishes."""
     courses = [str(each) for each in house.campus.courses["running"][:6]]
-    house.campus.fault(match="GET /api/v1/courses/*/*", kind="hang", seconds=10, times=4)
+    visitor = visit()  # which may take as long as signing in does
+    house.campus.fault(match="GET /api/v1/courses/*/*", kind="hang", seconds=20, times=4)
     run = house.daemon.start_run("ids", {"ids": courses})
-    visitor = visit()
     visitor.open(f"/runs/{run}")
     expect(visitor.count("Processing")).to_have_text("4")
     visitor.sees("To cancel the run, pause it first.")

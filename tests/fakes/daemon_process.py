@@ -87,25 +87,25 @@ class CampusProcess:
 
     def stats(self) -> dict[str, Any]:
         """Return how many requests the campus has answered, by status."""
-        answer: dict[str, Any] = httpx.get(f"{self.url}/campus/stats").raise_for_status().json()
+        answer: dict[str, Any] = httpx.get(f"{self.url}/campus/stats", timeout=60).raise_for_status().json()
         return answer
 
     def requests(self) -> list[dict[str, Any]]:
         """Return every request so far: method, path with query, status, whether it had Authorization, Host."""
-        answer: list[dict[str, Any]] = httpx.get(f"{self.url}/campus/requests").raise_for_status().json()
+        answer: list[dict[str, Any]] = httpx.get(f"{self.url}/campus/requests", timeout=60).raise_for_status().json()
         return answer
 
     def touch(self, course: int | str, **change: Any) -> None:
         """Change the state or the name of a course."""
-        httpx.post(f"{self.url}/campus/touch", json={"course": course, **change}).raise_for_status()
+        httpx.post(f"{self.url}/campus/touch", json={"course": course, **change}, timeout=60).raise_for_status()
 
     def fault(self, **fault: Any) -> None:
         """Switch on one fault."""
-        httpx.post(f"{self.url}/campus/faults", json=[fault]).raise_for_status()
+        httpx.post(f"{self.url}/campus/faults", json=[fault], timeout=60).raise_for_status()
 
     def clear_faults(self) -> None:
         """Switch all faults off."""
-        httpx.delete(f"{self.url}/campus/faults").raise_for_status()
+        httpx.delete(f"{self.url}/campus/faults", timeout=60).raise_for_status()
 
 
 @dataclass
@@ -195,7 +195,7 @@ class DaemonProcess:
                 stdout=log,
                 stderr=log,
             )
-        self.url = wait_for("the daemon to be ready", lambda: self._ready(known))
+        self.url = wait_for("the daemon to be ready", lambda: self._ready(known), seconds=180)
         if self.has_worker:
             self._start_worker()
 

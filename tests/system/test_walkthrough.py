@@ -62,7 +62,7 @@ def daemon(made: Made, campus: CampusProcess, tmp_path_factory: pytest.TempPathF
 def archived(daemon: DaemonProcess, integration: str, *courses: str) -> dict[str, dict[str, Any]]:
     """Archive courses through an integration and return their items by course id."""
     run = daemon.start_run("ids", {"ids": list(courses)}, integration=integration)
-    daemon.finished(run, seconds=60)
+    daemon.finished(run)
     return {item["course_id"] or item["ref"]: item for item in daemon.items(run)}
 
 
