@@ -240,7 +240,8 @@ class LeaseContract:
             others, other_fence = await begun(store, run, "two")
             (waiting,) = await offer(store, run)
             (one, _) = await store.workers()
-            (taken,) = await store.sweep_workers({"one": one.seen_at})
+            gone, (taken,) = await store.sweep_workers({"one": one.seen_at})
+            assert gone == {"one"}
             assert (taken.id, taken.status, taken.attempts) == (item.id, I.QUEUED, 1)
             assert [worker.name for worker in await store.workers()] == ["two"]
             assert await store.beat_worker("one") is None
@@ -267,7 +268,7 @@ class LeaseContract:
             item, fence = await begun(store, run)
             (before,) = await store.workers()
             assert await store.beat_worker("one") == {fence}
-            assert await store.sweep_workers({"one": before.seen_at}) == []
+            assert await store.sweep_workers({"one": before.seen_at}) == (frozenset(), [])
             assert (await look(store, item)).status is I.PROCESSING
             troubles = {"example:example": "RuntimeError: no such table"}
             assert await store.beat_worker("one", draining=True, plugin_troubles=troubles) == {fence}

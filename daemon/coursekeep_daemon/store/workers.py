@@ -95,19 +95,20 @@ class Workers(Room):
         """
         return await self._writer.run(lambda tx: len(self._dismiss(tx, {worker_id}, count=False)))
 
-    async def sweep_workers(self, silent: Mapping[str, datetime]) -> list[Item]:
+    async def sweep_workers(self, silent: Mapping[str, datetime]) -> tuple[frozenset[str], list[Item]]:
         """Forget workers that are silent, and queue again what they had begun: the attempts stay counted.
 
         `silent` says of each worker when it was last seen; one that has been seen since is left alone. Also swept are
-        leases whose worker is not known at all. Returns the items.
+        leases whose worker is not known at all. Returns the ids of the workers that were forgotten, and the items.
         """
 
-        def sweep(tx: Transaction) -> list[Item]:
+        def sweep(tx: Transaction) -> tuple[frozenset[str], list[Item]]:
             known = tx.execute(select(worker.c.id, worker.c.seen_at).with_for_update()).all()
             dead = {name for name, seen_at in known if silent.get(name) == seen_at}
             living = {name for name, _ in known} - dead
             held = select(lease.c.worker_id).where(lease.c.worker_id.is_not(None)).distinct()
-            return self._dismiss(tx, dead | (set(tx.execute(held).scalars()) - living), count=True)
+            items = self._dismiss(tx, dead | (set(tx.execute(held).scalars()) - living), count=True)
+            return frozenset(dead), items
 
         return await self._writer.run(sweep)
 
