@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coursekeep_daemon.runs.states import ItemStatus
+from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.models_work import lease, worker
 from coursekeep_daemon.store.opening import translate
 from coursekeep_daemon.store.records import Item, ItemResult
@@ -56,6 +57,8 @@ class Workers(Room):
         None says that it is not known any more: it was silent for too long, and its courses are others' now. Waits for
         no writer. Raises `StoreError`.
         """
+        if self._pulses is None:
+            raise StoreError("The store is not started, or stopped already.")
         moment = self._database.moment()
 
         def beat(connection: Connection) -> frozenset[int] | None:
@@ -66,7 +69,7 @@ class Workers(Room):
             return frozenset(connection.execute(held).scalars())
 
         try:
-            return await asyncio.to_thread(self._database.pulse, beat)
+            return await asyncio.get_running_loop().run_in_executor(self._pulses, self._database.pulse, beat)
         except SQLAlchemyError as error:
             raise translate(error) from error
 
