@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -20,6 +20,8 @@ from coursekeep.records import FileAuth
 from coursekeep.retry import RetryPolicy, persist
 
 __all__ = ["Download", "Downloader"]
+
+T = TypeVar("T")
 
 _BLOCK = 1024 * 1024
 #: how much of a refusal's body is read
@@ -97,6 +99,8 @@ class Downloader:
         async with AsyncExitStack() as stack:
             turn = await stack.enter_async_context(self._exchange.governor.turn())
             for with_token in self._ways(url, auth):
+                if with_token:  # the wait for the turn may have been long; what fails here is no refusal of the file
+                    await self._in_time(self._exchange.renewed(), where)
                 try:
                     response = await self._in_time(self._renewing(url, where, turn, with_token), where)
                 except (NoAccess, CredentialsNeeded) as error:
@@ -106,7 +110,7 @@ class Downloader:
                 return response, stack.pop_all()
         raise _meaning(refused, url)
 
-    async def _in_time(self, fetching: Coroutine[Any, Any, httpx.Response], where: str) -> httpx.Response:
+    async def _in_time(self, fetching: Coroutine[Any, Any, T], where: str) -> T:
         total = self._exchange.bounds.total
         try:
             async with asyncio.timeout(total):

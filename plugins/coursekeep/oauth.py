@@ -112,7 +112,7 @@ class ClientCredentials:
         form: dict[str, str] = {"grant_type": "client_credentials"}
         if self._scopes:
             form["scope"] = " ".join(self._scopes)
-        self._token = None
+        self._until = 0.0  # it is fetched anew, this time or the next; what is under way goes on with the old one
         asked = self._now()
         # Asking for a token twice does no harm, so that a broken connection is no reason to give up.
         grant = grant_of(*await self._endpoint.ask(form, repeatable=True))

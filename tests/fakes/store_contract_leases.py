@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from fakes.service_bench import eventually
 from fakes.store_house import START, House, completed, failed, new_run, plans
 
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
@@ -240,7 +243,8 @@ class LeaseContract:
             others, other_fence = await begun(store, run, "two")
             (waiting,) = await offer(store, run)
             (one, _) = await store.workers()
-            (taken,) = await store.sweep_workers({"one": one.seen_at})
+            gone, (taken,) = await store.sweep_workers({"one": one.seen_at})
+            assert gone == {"one"}
             assert (taken.id, taken.status, taken.attempts) == (item.id, I.QUEUED, 1)
             assert [worker.name for worker in await store.workers()] == ["two"]
             assert await store.beat_worker("one") is None
@@ -267,7 +271,7 @@ class LeaseContract:
             item, fence = await begun(store, run)
             (before,) = await store.workers()
             assert await store.beat_worker("one") == {fence}
-            assert await store.sweep_workers({"one": before.seen_at}) == []
+            assert await store.sweep_workers({"one": before.seen_at}) == (frozenset(), [])
             assert (await look(store, item)).status is I.PROCESSING
             troubles = {"example:example": "RuntimeError: no such table"}
             assert await store.beat_worker("one", draining=True, plugin_troubles=troubles) == {fence}
@@ -277,6 +281,39 @@ class LeaseContract:
             assert (await store.crew()).slots == []  # it takes nothing any more
 
         house.run(test)
+
+    def test_a_sign_of_life_waits_for_no_thread_of_the_loop(self, house: House) -> None:
+        """Where every thread that the process shares hangs in a storage that does not answer, a worker still beats."""
+        reached, release = threading.Event(), threading.Event()
+
+        def hang() -> None:
+            reached.set()
+            assert release.wait(60)
+
+        async def test(store: Store) -> None:
+            await store.enlist_worker(some_worker())
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+            hanging = asyncio.create_task(asyncio.to_thread(hang))
+            try:
+                await eventually(reached.is_set)
+                async with asyncio.timeout(20):
+                    assert await store.beat_worker("one") == frozenset()
+            finally:
+                release.set()
+                await hanging
+
+        house.run(test)
+
+    def test_a_stopped_store_takes_no_sign_of_life(self, house: House) -> None:
+        """A sign of life needs a started store, as everything does."""
+
+        async def main() -> None:
+            async with house.open() as store:
+                pass
+            with pytest.raises(StoreError, match="not started"):
+                await store.beat_worker("one")
+
+        asyncio.run(main())
 
     def test_leaving_gives_back_without_a_count(self, house: House) -> None:
         """What a worker that leaves has not finished is queued, as if not begun; or canceled, in an ended run."""

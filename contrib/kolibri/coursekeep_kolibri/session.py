@@ -107,7 +107,7 @@ class Session:
 
     async def _sign_in(self) -> None:
         begun = self._now()
-        self._headers = None
+        self._until = 0.0  # sign in anew, now or the next time; what is under way goes on with the old session
         try:
             form = {
                 "username": self._settings.username,

@@ -144,6 +144,31 @@ def test_session_is_renewed_before_it_ends() -> None:
     assert asyncio.run(main()) == [1, 1, 2]
 
 
+def test_requests_under_way_keep_their_session_while_the_user_signs_in_anew() -> None:
+    """A session that is no longer fresh serves until the next one is there, also where signing in fails at first."""
+    kolibri, clock, down = FakeKolibri(), [0.0], [False]
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if kolibri.signed_in:
+            seen.append(session.headers()["Cookie"])
+        return httpx.Response(503) if down[0] else kolibri(request)
+
+    session = Session(SETTINGS, retry=NO_RETRY, transport=httpx.MockTransport(answer), now=lambda: clock[0])
+
+    async def main() -> None:
+        await session.renew()
+        clock[0], down[0] = 601.0, True
+        with pytest.raises(RetryLater):
+            await session.renew()
+        down[0] = False
+        await session.renew()
+
+    asyncio.run(main())
+    assert seen == ["kolibri=s1", "kolibri=s1"]
+    assert session.headers() == {"Cookie": "kolibri=s2"}
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

@@ -65,10 +65,11 @@ class Upkeep:
             seen_at, since = before.get(worker.id, (None, now))
             self._seen[worker.id] = (worker.seen_at, since if seen_at == worker.seen_at else now)
         silent = {worker.id: worker.seen_at for worker in workers if now - self._seen[worker.id][1] >= self._silence}
-        for item in await self._store.sweep_workers(silent):
+        gone, items = await self._store.sweep_workers(silent)
+        for item in items:
             log.warning("course_taken_back", run=item.run_id, item=item.id, status=item.status)
         for worker in workers:
-            if worker.id in silent:
+            if worker.id in gone:  # one that gave a sign of life at the last moment was spared
                 log.warning("worker_lost", worker=worker.name, host=worker.host, pid=worker.pid, silent=self._silence)
 
     async def _mend(self, now: float) -> None:

@@ -44,9 +44,9 @@ class Reader:
 
     def stop(self) -> None:
         """Wait for what is being read, and refuse further reads."""
-        if self._threads is not None:
-            self._threads.shutdown()
-            self._threads = None
+        threads, self._threads = self._threads, None  # at once: who asks meanwhile must not meet a pool that is shut
+        if threads is not None:
+            threads.shutdown()
 
     async def __call__(self, read: Callable[[Connection], T]) -> T:
         """Run `read` with a connection in a thread and return what it returns.

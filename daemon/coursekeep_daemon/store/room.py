@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from coursekeep_daemon.store.database import Database
 from coursekeep_daemon.store.reader import Reader
 from coursekeep_daemon.store.transaction import Clock
@@ -17,3 +19,5 @@ class Room:
     _reader: Reader
     _writer: Writer
     _clock: Clock
+    #: one thread for signs of life, which wait for nothing else
+    _pulses: ThreadPoolExecutor | None

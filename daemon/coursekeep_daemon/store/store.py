@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -99,6 +100,7 @@ class Store(
         self._listeners: set[asyncio.Event] = set()
         self._listening = self._database.listening(self._wake_listeners)
         self._reader = Reader(self._database, observer)
+        self._pulses = None
         self._writer = Writer(
             self._database, clock=clock, on_events=self._wake_listeners, events_kept=events_kept, observer=observer
         )
@@ -118,6 +120,8 @@ class Store(
             self._database.close()
             raise
         self._reader.start()
+        # not the loop's threads: all of these may hang in a storage that does not answer, and the worker is alive
+        self._pulses = ThreadPoolExecutor(1, thread_name_prefix="store-pulse")
         await self._writer.start()
 
     async def stop(self) -> None:
@@ -126,6 +130,9 @@ class Store(
         if self._listening is not None:
             await self._listening.stop()
         await asyncio.to_thread(self._reader.stop)
+        pulses, self._pulses = self._pulses, None
+        if pulses is not None:
+            pulses.shutdown(wait=False)
         self._database.close()
 
     @property

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coursekeep_daemon.runs.states import ItemStatus
+from coursekeep_daemon.store.errors import StoreError
 from coursekeep_daemon.store.models_work import lease, worker
 from coursekeep_daemon.store.opening import translate
 from coursekeep_daemon.store.records import Item, ItemResult
@@ -56,6 +57,8 @@ class Workers(Room):
         None says that it is not known any more: it was silent for too long, and its courses are others' now. Waits for
         no writer. Raises `StoreError`.
         """
+        if self._pulses is None:
+            raise StoreError("The store is not started, or stopped already.")
         moment = self._database.moment()
 
         def beat(connection: Connection) -> frozenset[int] | None:
@@ -66,7 +69,7 @@ class Workers(Room):
             return frozenset(connection.execute(held).scalars())
 
         try:
-            return await asyncio.to_thread(self._database.pulse, beat)
+            return await asyncio.get_running_loop().run_in_executor(self._pulses, self._database.pulse, beat)
         except SQLAlchemyError as error:
             raise translate(error) from error
 
@@ -95,19 +98,20 @@ class Workers(Room):
         """
         return await self._writer.run(lambda tx: len(self._dismiss(tx, {worker_id}, count=False)))
 
-    async def sweep_workers(self, silent: Mapping[str, datetime]) -> list[Item]:
+    async def sweep_workers(self, silent: Mapping[str, datetime]) -> tuple[frozenset[str], list[Item]]:
         """Forget workers that are silent, and queue again what they had begun: the attempts stay counted.
 
         `silent` says of each worker when it was last seen; one that has been seen since is left alone. Also swept are
-        leases whose worker is not known at all. Returns the items.
+        leases whose worker is not known at all. Returns the ids of the workers that were forgotten, and the items.
         """
 
-        def sweep(tx: Transaction) -> list[Item]:
+        def sweep(tx: Transaction) -> tuple[frozenset[str], list[Item]]:
             known = tx.execute(select(worker.c.id, worker.c.seen_at).with_for_update()).all()
             dead = {name for name, seen_at in known if silent.get(name) == seen_at}
             living = {name for name, _ in known} - dead
             held = select(lease.c.worker_id).where(lease.c.worker_id.is_not(None)).distinct()
-            return self._dismiss(tx, dead | (set(tx.execute(held).scalars()) - living), count=True)
+            items = self._dismiss(tx, dead | (set(tx.execute(held).scalars()) - living), count=True)
+            return frozenset(dead), items
 
         return await self._writer.run(sweep)
 

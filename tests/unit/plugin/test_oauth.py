@@ -7,16 +7,20 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 from fakes.http_client import QUICK, run
 from fakes.scripted_server import Answer, ScriptedServer, answer_json, redirect, status
+from fakes.service_bench import eventually
 from pydantic import SecretStr
 
 from coursekeep import (
+    NO_RETRY,
     ClientCredentials,
     ClientCredentialsDialect,
     CredentialsNeeded,
+    FileAuth,
     ForeignHost,
     LmsClient,
     MalformedAnswer,
@@ -214,3 +218,120 @@ def test_a_download_fetches_a_token_first_and_another_where_that_is_refused(serv
 
     assert run(main()) == b'{"ok": true}'
     assert fetched(server) == 2
+
+
+class Campus:
+    """An LMS with one place and a token endpoint that answers when it is told to; the clock is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        #: statuses of the token endpoint's next answers
+        self.statuses: list[int] = []
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        #: what the LMS was asked with
+        self.seen: list[tuple[str, str]] = []
+        transport = httpx.MockTransport(self._answer)
+        self.tokens = ClientCredentials(
+            "http://localhost/token",
+            "me",
+            SecretStr(SECRET),
+            retry=NO_RETRY,
+            transport=transport,
+            now=lambda: self.time,
+        )
+        dialect = ClientCredentialsDialect(self.tokens)
+        self.client = LmsClient("http://localhost", dialect, retry=NO_RETRY, transport=transport, max_concurrency=1)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/token":
+            self.seen.append((request.url.path, request.headers.get("authorization", "")))
+            return httpx.Response(200 if self.seen[-1][1] else 403, json={})
+        self.asked += 1
+        token = {"access_token": f"t{self.asked}", "token_type": "bearer", "expires_in": 3600}
+        await self.gate.wait()
+        return httpx.Response(self.statuses.pop(0) if self.statuses else 200, json=token)
+
+    async def file(self, address: str) -> bytes:
+        async with self.client.download(address, auth=FileAuth.EITHER) as download:
+            return b"".join([chunk async for chunk in download.chunks])
+
+    async def waiting(self, address: str = "/file") -> asyncio.Task[bytes]:
+        """Have a download, which has looked after its token, wait for the only place: `governor.release` gives it."""
+        await self.client.get("/api")
+        await self.client.governor.acquire()
+        task = asyncio.create_task(self.file(address))
+        await eventually(lambda: self.client.governor.demand == 2)
+        return task
+
+
+def test_requests_under_way_go_on_with_the_old_token_while_another_is_fetched() -> None:
+    """A token that nears its end is there until the next one is, and after an attempt to fetch that failed."""
+    campus = Campus()
+
+    async def main() -> None:
+        await campus.tokens.renew()
+        campus.time, campus.statuses = 3590.0, [503]
+        campus.gate.clear()
+        fetching = asyncio.create_task(campus.tokens.renew())
+        await eventually(lambda: campus.asked == 2)
+        assert campus.tokens.token().get_secret_value() == "t1"
+        campus.gate.set()
+        with pytest.raises(RetryLater):
+            await fetching
+        assert campus.tokens.token().get_secret_value() == "t1"
+        assert await campus.tokens.renew()
+        assert (campus.tokens.token().get_secret_value(), campus.asked) == ("t3", 3)
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_renewal_never_makes_a_waiting_download_ask_for_an_operator(status: int) -> None:
+    """A download that gets its turn while a token is fetched, and be it in vain, comes with a token that is good."""
+    campus = Campus()
+
+    async def main() -> None:
+        download = await campus.waiting()
+        campus.time, campus.statuses = 3590.0, [status]
+        campus.gate.clear()
+        other = asyncio.create_task(campus.client.get("/other"))
+        await eventually(lambda: campus.asked == 2)
+        campus.client.governor.release()
+        campus.gate.set()
+        assert await download == b"{}"
+        outcome = (await asyncio.gather(other, return_exceptions=True))[0]
+        assert isinstance(outcome, RetryLater) is (status == 503)
+
+    run(main())
+    assert ("/file", f"Bearer t{2 if status == 200 else 3}") in campus.seen
+
+
+def test_a_token_that_ended_while_a_download_waited_for_its_turn_is_not_used() -> None:
+    """The wait for a turn may be long: the token is looked at once more after it, and the LMS sees no ended one."""
+    campus = Campus()
+
+    async def main() -> None:
+        download = await campus.waiting()
+        campus.time = 4000.0
+        campus.client.governor.release()
+        assert await download == b"{}"
+
+    run(main())
+    assert campus.seen == [("/api", "Bearer t1"), ("/file", "Bearer t2")]
+
+
+def test_a_token_endpoint_that_refuses_the_client_is_not_taken_for_a_refused_file() -> None:
+    """Where the client is refused during the wait for a turn, an operator is asked, whatever the file's address is."""
+    campus = Campus()
+
+    async def main() -> None:
+        download = await campus.waiting("/file?key=of-its-own")
+        campus.time, campus.statuses = 4000.0, [401]
+        campus.client.governor.release()
+        with pytest.raises(CredentialsNeeded, match="token endpoint"):
+            await download
+
+    run(main())
+    assert campus.seen == [("/api", "Bearer t1"), ("/file", "")]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from fakes.service_bench import eventually
 from sqlalchemy import Connection
 
 from coursekeep_daemon.store import StoreError
@@ -111,5 +112,33 @@ def test_a_closed_store_answers_nobody(tmp_path: Path) -> None:
         reader.stop()
         with pytest.raises(StoreError, match="not started"):
             await reader.together(read, 1)
+
+    with_reader(tmp_path, test)
+
+
+def test_a_store_that_stops_says_so_to_who_comes_meanwhile(tmp_path: Path) -> None:
+    """While the last reads end, another one is refused with `StoreError`, as it is afterwards."""
+
+    async def test(reader: Reader, read: Doubling) -> None:
+        (last,) = await all_wait(reader, read, 1)
+        stopping = asyncio.create_task(asyncio.to_thread(reader.stop))
+        refused: list[type[BaseException]] = []
+
+        async def asked() -> bool:
+            asking = asyncio.create_task(reader(lambda connection: None))
+            await asyncio.wait({asking}, timeout=0.1)
+            asking.cancel()  # the threads of the reader still took it, so it waits
+            (outcome,) = await asyncio.gather(asking, return_exceptions=True)
+            if not isinstance(outcome, asyncio.CancelledError | None):
+                refused.append(type(outcome))
+            return bool(refused)
+
+        try:
+            await eventually(asked)
+        finally:
+            read.gate.set()
+        assert await last == 2
+        await stopping
+        assert refused == [StoreError]
 
     with_reader(tmp_path, test)
