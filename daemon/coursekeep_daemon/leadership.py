@@ -125,7 +125,11 @@ class Leadership:
             self._leads = False
             for task in (looking, term):
                 task.cancel()
-            await asyncio.wait({term, looking})
+            try:
+                await asyncio.wait({term, looking})
+            except asyncio.CancelledError:  # whoever stops closes the store next, which the term needs to its end
+                await asyncio.wait({term, looking})
+                raise
         if not looking.cancelled() and (error := looking.exception()) is not None:
             log.warning("leadership_lost", reason=str(error))
             raise error

@@ -90,6 +90,9 @@ class Plannings:
             except StoreError as error:
                 log.error("store_trouble", during="planning", reason=str(error))
                 self._put_off(run, None)
+            except Exception:  # nobody awaits this task, and the dispatcher would begin another at once
+                log.exception("planning_failed")
+                self._put_off(run, None)
 
     async def _settle(self, run: Run, lms: Lms, wake: Callable[[], None]) -> None:
         """Plan, and do what the outcome demands. What has been stored of the items stays, and is not planned again."""

@@ -153,12 +153,23 @@ class Workbench:
             self._hooks.tell("course_archived", item=item)
         elif item.status is ItemStatus.FAILED:
             self._hooks.tell("course_failed", item=item)
+        if stopped is not None:
+            await self._stop_run(item.run_id, stopped)
         with contextlib.suppress(StoreError):  # the leader's next look at the store finishes the run
-            if stopped is not None:
-                await self._stop_run(item.run_id, stopped)
             await self.finish_run(item.run_id)
 
     async def _stop_run(self, run_id: int, reason: str) -> None:
-        run = await self._store.change_run(run_id, RunStatus.FAILED, reason)
+        """End a run that would do harm, however long the database takes to come back."""
+        failures = 0
+        while True:
+            try:
+                run = await self._store.change_run(run_id, RunStatus.FAILED, reason)
+                break
+            except Conflict:  # it has ended already
+                return
+            except StoreError as error:
+                failures += 1
+                log.error("store_trouble", during="stopping a run", reason=str(error))
+                await asyncio.sleep(self._store_patience.seconds(failures))
         log.warning("run_failed", reason=reason)
         self._hooks.tell("run_finished", run=run)

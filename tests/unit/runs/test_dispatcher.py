@@ -303,11 +303,22 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_dispatching(in_store, mon
     in_store(test)
 
 
-def test_stop_run_ends_the_run_and_cancels_what_is_queued(in_store):
-    """Where going on would do harm, the run fails with the connector's words."""
+@pytest.mark.parametrize("failures", [0, 2])
+def test_stop_run_ends_the_run_and_cancels_what_is_queued(in_store, monkeypatch, failures):
+    """Where going on would do harm, the run fails with the connector's words, also where the store is away at first."""
 
     async def test(store: Store) -> None:
         bench = Bench(store, concurrency=1)
+        right, asked = store.change_run, 0
+
+        async def fails(run_id: int, status: RunStatus, reason: str | None = None) -> Run:
+            nonlocal asked
+            asked += status is RunStatus.FAILED
+            if status is RunStatus.FAILED and asked <= failures:
+                raise StoreError("the database does not answer")
+            return await right(run_id, status, reason)
+
+        monkeypatch.setattr(store, "change_run", fails)
 
         def stops(item: Item) -> ItemResult:
             raise StopRun("this account would lock up")

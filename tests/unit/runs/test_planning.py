@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
 
@@ -105,6 +106,33 @@ def test_a_run_that_was_read_before_its_planning_ended_is_not_planned_again(in_s
         assert (await bench.now(queued)).status is RunStatus.PROCESSING
         assert bench.refusing.planned == [queued.id]
         assert bench.refusing.told == ["course_failed 1", "course_failed 2", "course_failed 3"]
+
+    in_store(test)
+
+
+def test_a_fault_of_our_own_puts_a_planning_off(in_store, monkeypatch):
+    """It is logged, and the planning is begun again after a while, not at once and for ever."""
+
+    async def test(store: Store) -> None:
+        bench = Bench(store)
+        right = bench.refusing.tell
+
+        def fails(hook: str, **about: Any) -> None:
+            monkeypatch.setattr(bench.refusing, "tell", right)
+            raise LookupError("a fault")
+
+        monkeypatch.setattr(bench.refusing, "tell", fails)
+        run = await bench.run()
+        with structlog.testing.capture_logs() as logs:
+            await bench.planning_ends(run)
+        assert [each["event"] for each in logs if each["log_level"] == "error"] == ["planning_failed"]
+        assert bench.plannings._not_before
+
+        async def processing() -> bool:
+            bench.plannings.begin(run, bench.lms, lambda: None)
+            return (await bench.now(run)).status is RunStatus.PROCESSING
+
+        await eventually(processing)
 
     in_store(test)
 
