@@ -16,7 +16,7 @@ from coursekeep_daemon.notifications.records import Delivery, DeliveryState, Not
 from coursekeep_daemon.notifications.targets import Retry, Target, Undelivered
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.lasting import lasting
-from coursekeep_daemon.runs.waiting import wait_for_event
+from coursekeep_daemon.runs.waiting import see_through, wait_for_event
 from coursekeep_daemon.store import Store, StoreError
 
 __all__ = ["Courier", "Pace"]
@@ -109,7 +109,7 @@ class Courier:
     async def _address_new(self) -> None:
         while new := await self._store.unaddressed():
             for notification in new:
-                await self._address(notification)
+                await see_through(self._address(notification))
 
     async def _address(self, notification: Notification) -> None:
         """Write the deliveries of a notification, and tell plugins of it."""

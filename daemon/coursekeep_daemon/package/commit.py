@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,16 +119,24 @@ def _build(built: Path, new: NewVersion) -> None:
     for logical, path in new.stored.items():
         target = built / path
         if target.parent not in known:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make(target.parent, built.parent)
             known.add(target.parent)
         os.rename(new.staged[logical].path, target)
     version = built / new.name
-    version.mkdir(parents=True, exist_ok=True)
+    _make(version, built.parent)
     _write_pair(version, new.data)
     _write_pair(built, new.data)
     if new.inventory.head == 1:
         name, text = OBJECT_DECLARATION
         (built / name).write_bytes(text)
+
+
+def _make(folder: Path, top: Path) -> None:
+    """Make a folder, and those between it and `top`, but never that one: where it is gone the disk is away, and what
+    is written in its place would be an empty mount point's."""
+    missing = takewhile(lambda each: each != top, (folder, *folder.parents))
+    for each in reversed(list(missing)):
+        each.mkdir(exist_ok=True)
 
 
 def _write_pair(directory: Path, inventory: bytes) -> None:
@@ -150,7 +159,7 @@ def _install(built: Path, place: Path, root: Path, staging: Staging) -> None:
     """
     tree = staging.path("tree")
     nested = tree / place.relative_to(root)
-    nested.parent.mkdir(parents=True)
+    _make(nested.parent, tree.parent)
     os.rename(built, nested)
     _sync_up(nested.parent, tree)
     for target in (*reversed(place.relative_to(root).parents[:-1]), place.relative_to(root)):

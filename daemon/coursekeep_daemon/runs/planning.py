@@ -19,6 +19,7 @@ from coursekeep_daemon.runs.hooks import Hooks
 from coursekeep_daemon.runs.lms import Lms
 from coursekeep_daemon.runs.planner import Planner
 from coursekeep_daemon.runs.states import ItemStatus, RunStatus
+from coursekeep_daemon.runs.waiting import see_through
 from coursekeep_daemon.runs.watch import Watch
 from coursekeep_daemon.store import Conflict, Run, Store, StoreError
 
@@ -81,9 +82,7 @@ class Plannings:
                 if run.status not in {RunStatus.QUEUED, RunStatus.PLANNING}:
                     return
                 if run.status is RunStatus.QUEUED:
-                    run = await self._store.change_run(run.id, RunStatus.PLANNING)
-                    log.info("run_started", source=run.source, by=run.created_by)
-                    self._hooks.tell("run_started", run=run)
+                    run = await see_through(self._start(run))
                 await self._settle(run, lms, wake)
             except Conflict as error:  # canceled or ended meanwhile
                 log.info("planning_ended", reason=str(error))
@@ -93,6 +92,12 @@ class Plannings:
             except Exception:  # nobody awaits this task, and the dispatcher would begin another at once
                 log.exception("planning_failed")
                 self._put_off(run, None)
+
+    async def _start(self, run: Run) -> Run:
+        run = await self._store.change_run(run.id, RunStatus.PLANNING)
+        log.info("run_started", source=run.source, by=run.created_by)
+        self._hooks.tell("run_started", run=run)
+        return run
 
     async def _settle(self, run: Run, lms: Lms, wake: Callable[[], None]) -> None:
         """Plan, and do what the outcome demands. What has been stored of the items stays, and is not planned again."""
@@ -112,10 +117,11 @@ class Plannings:
         except StoreError:
             raise
         except (ConnectorError, ValueError, Unknown) as error:
-            await self._fail(run, str(error))
+            await see_through(self._fail(run, str(error)))
         except Exception as error:  # plugin boundary: a source or connector may raise anything
             log.exception("planning_failed")
-            await self._fail(run, f"the course source failed with {type(error).__name__}; the log has the traceback")
+            reason = f"the course source failed with {type(error).__name__}; the log has the traceback"
+            await see_through(self._fail(run, reason))
         else:
             await self._tell_failed(run)
             run = await self._store.change_run(run.id, RunStatus.PROCESSING)

@@ -346,7 +346,7 @@ def test_lost_jobs_and_orphans_are_mended(bench: Bench) -> None:
             jobs = bench.jobs()
             await jobs.open()
             first, second, third = await store.offer_items(run.id, limit=3, now=_now(), defer=bench.jobs().defer)
-            upkeep = Upkeep(store, jobs, beat=0.01, silence=0.05)
+            upkeep = Upkeep(store, jobs, beat=0.01, silence=1.0)
             fetched = await jobs.fetch(["main"])  # and then its worker dies
             assert fetched is not None
             assert fetched.fence == first.id

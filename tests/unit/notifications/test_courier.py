@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,11 +166,41 @@ def test_after_a_day_a_message_is_given_up_and_its_recovery_with_it(run):
 
             await store.halt_integration("main", "expired again")
             await desk.reached(GIVEN_UP, GIVEN_UP, DELIVERED)
+            await eventually(lambda: ("ops", "delivered") in counted)
 
     run(test)
 
     assert target.kinds == ["credentials_needed"]
     assert counted == [("ops", "failed"), ("ops", "given_up"), ("ops", "delivered")]
+
+
+def test_what_a_stop_meets_while_it_is_addressed_is_told_to_plugins(run, monkeypatch):
+    """What the store has taken is told, for the next process finds it addressed already."""
+    monkeypatch.setattr("coursekeep_daemon.runs.waiting._LONGEST", 60.0)
+    told: list[str] = []
+
+    async def test(store: Store, clock: HandClock) -> None:
+        right, taken, go_on = store.address, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> bool:
+            done = await right(*args)
+            taken.set()
+            await go_on.wait()
+            return done
+
+        monkeypatch.setattr(store, "address", slow)
+        desk = Desk(store, clock, Scripted("ops"), told=lambda message: told.append(message.kind))
+        await desk.courier.start()
+        await store.halt_integration("main", "expired")
+        await taken.wait()
+        stopping = asyncio.create_task(desk.courier.stop())
+        await eventually(lambda: any(task.cancelling() for task in desk.courier._tasks))
+        go_on.set()
+        await stopping
+
+    run(test)
+
+    assert told == ["credentials_needed"]
 
 
 def test_a_refusal_is_tried_a_few_times_and_a_farewell_not_at_all(run):

@@ -8,12 +8,21 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fakes.package_kit as kit
 import pytest
 
 from coursekeep import ALWAYS, Kind, Record, RemoteFile, SettingsError
-from coursekeep_daemon.package import Archive, PackageBusy, PackageError, PackageWriter, StorageFull, StorageUnavailable
+from coursekeep_daemon.package import (
+    Archive,
+    PackageBusy,
+    PackageError,
+    PackageWriter,
+    StorageFull,
+    StorageUnavailable,
+    commit,
+)
 from coursekeep_daemon.package.storage import Lock, storage_errors
 
 
@@ -196,6 +205,28 @@ def test_an_archive_that_is_gone_is_unavailable_not_empty(tmp_path: Path) -> Non
     ):
         with pytest.raises(StorageUnavailable):
             call()
+    assert list(archive.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["_build", "_install"])
+def test_nothing_is_written_in_the_place_of_an_archive_that_goes_away_in_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A disk that is away leaves its empty mount point: there the commit makes no folder, and says what is wrong."""
+    archive = kit.new_archive(tmp_path / "archive")
+    right = getattr(commit, step)
+
+    def goes_away(*args: Any) -> None:
+        archive.root.rename(tmp_path / "elsewhere")
+        archive.root.mkdir()
+        right(*args)
+
+    monkeypatch.setattr(commit, step, goes_away)
+    with archive.writer(kit.COURSE, kit.CONTEXT, ALWAYS) as writer:
+        kit.feed(writer, kit.parts())
+        with pytest.raises(StorageUnavailable):
+            writer.commit()
+
     assert list(archive.root.iterdir()) == []
 
 

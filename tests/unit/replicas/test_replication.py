@@ -54,7 +54,9 @@ def test_how_a_replica_stands_is_kept_over_restarts(tmp_path: Path) -> None:
 
     async def test(bench: FixityBench) -> None:
         async with following(bench) as replication:
-            await bench.package(1)
+            await eventually(replication.standings.met, 20)  # its storage root is made
+            first, copied = await bench.package(1), Archive(copy, organization="")
+            await eventually(lambda: not bench.archive.is_behind(first, copied), 20)
             current = await noted(bench, ReplicaStanding.CURRENT)
             assert (current.address, current.behind, current.reason) == (str(copy), 0, "")
             shutil.move(copy, hidden)

@@ -152,16 +152,21 @@ def test_integrations_take_turns(in_store):
 
     async def test(store: Store) -> None:
         bench = Bench(store, concurrency=2)
+        steps, order = asyncio.Semaphore(0), bench.archiving.order
+        bench.archiving.gate.wait = steps.acquire  # type: ignore[method-assign]  # courses end one by one
         large = await bench.run(40)
         await bench.dispatcher.start()
         await eventually(lambda: bench.archiving.now == 2)
         small = await bench.run(5, "other")
         bench.dispatcher.wake()
-        bench.archiving.gate.set()
+        await eventually(lambda: bench.dispatcher._desks["other"].waiting)
+        for begun in range(3, 47):
+            steps.release()
+            await eventually(lambda begun=begun: len(order) >= min(begun, 45))
+        steps.release()
         await bench.ended(large)
         await bench.dispatcher.stop(1)
 
-        order = bench.archiving.order
         assert (await bench.now(small)).status is RunStatus.COMPLETED
         assert max(index for index, run_id in enumerate(order) if run_id == small.id) < 2 + 3 * 5
 
@@ -226,6 +231,7 @@ def test_a_result_that_a_stop_meets_is_written_and_told(in_store, monkeypatch):
     """What was archived is not put back: the stop waits a moment for what the store is writing, and the run ends."""
 
     async def test(store: Store) -> None:
+        monkeypatch.setattr("coursekeep_daemon.runs.waiting._LONGEST", 60.0)
         bench = Bench(store)
         run = await bench.run(1)
         right, finishing, go_on = store.finish_item, asyncio.Event(), asyncio.Event()

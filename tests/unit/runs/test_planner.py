@@ -134,8 +134,9 @@ def test_one_course_asked_for_in_several_ways_is_one_item(on_bench):
     on_bench(test)
 
 
-def test_an_interrupted_planning_goes_on_where_it_was(on_bench):
+def test_an_interrupted_planning_goes_on_where_it_was(on_bench, monkeypatch):
     """What has an item is not asked for again, and not doubled."""
+    monkeypatch.setattr("coursekeep_daemon.runs.planner._CHUNK_SECONDS", 60.0)
 
     async def test(bench: Bench) -> None:
         chunk = [found(str(number)) for number in range(250)]
@@ -154,8 +155,9 @@ def test_an_interrupted_planning_goes_on_where_it_was(on_bench):
     on_bench(test)
 
 
-def test_items_are_there_before_planning_ends(on_bench):
+def test_items_are_there_before_planning_ends(on_bench, monkeypatch):
     """The dispatcher is woken with the first chunk of a long stream."""
+    monkeypatch.setattr("coursekeep_daemon.runs.planner._CHUNK_SECONDS", 60.0)
 
     async def test(bench: Bench) -> None:
         seen: list[int] = []

@@ -110,6 +110,34 @@ def test_a_run_that_was_read_before_its_planning_ended_is_not_planned_again(in_s
     in_store(test)
 
 
+def test_a_run_that_a_stop_meets_at_its_start_is_told(in_store, monkeypatch):
+    """What the store has taken is told, though the planning is broken off at that moment."""
+
+    async def test(store: Store) -> None:
+        monkeypatch.setattr("coursekeep_daemon.runs.waiting._LONGEST", 60.0)
+        bench = Bench(store)
+        right, taken, go_on = store.change_run, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> Run:
+            run = await right(*args)
+            taken.set()
+            await go_on.wait()
+            return run
+
+        monkeypatch.setattr(store, "change_run", slow)
+        bench.plannings.begin(await bench.run(), bench.lms, lambda: None)
+        await taken.wait()
+        stopping = asyncio.create_task(bench.plannings.stop())
+        (planning,) = bench.plannings._tasks.values()
+        await eventually(planning.cancelling)
+        go_on.set()
+        await stopping
+
+        assert bench.refusing.told == ["run_started"]
+
+    in_store(test)
+
+
 def test_a_fault_of_our_own_puts_a_planning_off(in_store, monkeypatch):
     """It is logged, and the planning is begun again after a while, not at once and for ever."""
 

@@ -63,6 +63,7 @@ def test_news_that_were_read_are_acted_upon_though_the_next_reading_fails(
         finally:
             await follower.stop()
         assert holds.failures == 0
-        assert called == [1]
+        (read,) = called
+        assert read >= 1  # it is also read from time to time
 
     sqlite_house(tmp_path).run(test)

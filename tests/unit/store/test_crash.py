@@ -73,6 +73,8 @@ def look_into(path: str) -> None:
 
 
 async def compare(store: Store, heard: Heard) -> None:
+    # waits for the lock of writers: the server may be at the last transaction of the process that was killed
+    await store.audit("x", "look", "", "")
     (run,) = await store.open_runs()
     items = [item async for item in store.iter_items(run.id)]
     done = {item.id: item for item in items if item.status is ItemStatus.COMPLETED}

@@ -41,7 +41,7 @@ def test_a_commit_of_another_store_wakes_listeners_within_a_moment(pg_house: Hou
                 run = await new_run(other, started=False)
                 started = asyncio.get_running_loop().time()
                 await woken(at_one)
-                assert asyncio.get_running_loop().time() - started < 1.0
+                assert asyncio.get_running_loop().time() - started < 4.0
                 assert [each.run_id for each in await one.events_after(0)] == [run.id]
 
                 at_other.clear()
@@ -98,7 +98,7 @@ def test_a_connection_that_says_nothing_is_given_up(
     own_server: PostgresServer, own_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no answer comes any more, as after a cut of the network, a new connection is made."""
-    monkeypatch.setattr(listening, "_PROBE", 0.1)
+    monkeypatch.setattr(listening, "_PROBE", 2.0)
     proxy = LossyProxy(own_server.folder)
 
     async def main() -> None:
@@ -112,7 +112,7 @@ def test_a_connection_that_says_nothing_is_given_up(
                 proxy.flow()
                 await woken(flag)
                 assert len(await one.events_after(0)) == 1
-                assert logs[0]["reason"] == "The database server has not answered for 0.1 s."
+                assert logs[0]["reason"] == "The database server has not answered for 2 s."
 
     asyncio.run(main())
     proxy.close()

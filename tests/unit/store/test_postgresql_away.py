@@ -159,7 +159,7 @@ def test_a_daemon_that_was_replaced_cannot_write(own_server: PostgresServer, own
     """Who lost its connection, and finds another daemon at work, writes nothing more; it can read."""
 
     async def main() -> None:
-        async with own_house.open(sharing=Sharing.ALONE, lock_timeout=0.5) as first:
+        async with own_house.open(sharing=Sharing.ALONE, lock_timeout=3.0) as first:
             await first.audit("x", "first", "", "")
             with own_server.connect() as connection:
                 connection.execute(
