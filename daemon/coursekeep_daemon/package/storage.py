@@ -19,7 +19,17 @@ from typing import IO, Self
 
 from coursekeep_daemon.package.errors import PackageBusy, PackageError, StorageFull, StorageUnavailable
 
-__all__ = ["BLOCK", "HashedFile", "Lock", "Staged", "Staging", "storage_errors", "sync_directory", "sync_file"]
+__all__ = [
+    "BLOCK",
+    "HashedFile",
+    "Lock",
+    "Staged",
+    "Staging",
+    "names_in",
+    "storage_errors",
+    "sync_directory",
+    "sync_file",
+]
 
 #: bytes read or written at once
 BLOCK = 1 << 20
@@ -183,6 +193,15 @@ class Lock:
         finally:
             os.close(self._handle)
             self._handle = None
+
+
+def names_in(area: Path) -> list[str]:
+    """Return what is being built, or was left, in a staging area: a directory beside its lock, or one of them alone."""
+    try:
+        entries = os.listdir(area)
+    except FileNotFoundError:  # it goes with the last who was at work, also while others look
+        return []
+    return sorted({entry.removesuffix(".lock") for entry in entries})
 
 
 class Staging:

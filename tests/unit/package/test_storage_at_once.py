@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.package_kit import new_archive
 
 from coursekeep_daemon.package.storage import Staging
 
@@ -25,4 +26,23 @@ def test_staging_area_may_go_while_it_is_looked_at(tmp_path: Path, monkeypatch: 
     with Staging(area, "package") as staging:
         staging.prepare()
         assert staging.directory.is_dir()
+    assert not area.exists()
+
+
+def test_an_archive_opens_though_another_ends_its_work_just_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second process that starts while the first removes the staging area finds nothing to clear there."""
+    archive = new_archive(tmp_path / "archive")
+    area = archive.root / "extensions" / "coursekeep-staging"
+    area.mkdir(parents=True, exist_ok=True)
+    entries = os.listdir
+
+    def gone(path: Any) -> list[str]:
+        if Path(path) == area and area.exists():
+            area.rmdir()
+        return entries(path)
+
+    monkeypatch.setattr(os, "listdir", gone)
+    assert not archive.prepare()
     assert not area.exists()

@@ -14,7 +14,7 @@ from coursekeep_daemon.package import guide
 from coursekeep_daemon.package.commit import commit, load, recover
 from coursekeep_daemon.package.errors import StorageUnavailable
 from coursekeep_daemon.package.ocfl import LAYOUT_FILES, OBJECT_DECLARATION, ROOT_DECLARATION, Inventory
-from coursekeep_daemon.package.storage import Staged, Staging, storage_errors, sync_directory, sync_file
+from coursekeep_daemon.package.storage import Staged, Staging, names_in, storage_errors, sync_directory, sync_file
 from coursekeep_daemon.package.targets.base import Found, Listing, NewVersion, OnStep, Opened
 
 __all__ = ["Disk"]
@@ -68,10 +68,7 @@ class Disk:
         return Staging(self._area, name)
 
     def staging_names(self) -> list[str]:
-        if not self._area.is_dir():
-            return []
-        # a directory beside its lock, or one of the two alone
-        return sorted({entry.removesuffix(".lock") for entry in os.listdir(self._area)})
+        return names_in(self._area)
 
     def read(self, path: str) -> bytes:
         return (self.root / path).read_bytes()

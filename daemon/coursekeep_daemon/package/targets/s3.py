@@ -20,7 +20,7 @@ from coursekeep_daemon.package.ocfl import (
     SIDECAR,
     Inventory,
 )
-from coursekeep_daemon.package.storage import Staged, Staging, storage_errors
+from coursekeep_daemon.package.storage import Staged, Staging, names_in, storage_errors
 from coursekeep_daemon.package.targets import s3_commit
 from coursekeep_daemon.package.targets.base import Found, Listing, NewVersion, OnStep, Opened
 from coursekeep_daemon.package.targets.s3_client import S3Client, S3Options
@@ -87,9 +87,7 @@ class S3:
         return Staging(self._area, name)
 
     def staging_names(self) -> list[str]:
-        if not self._area.is_dir():
-            return []
-        return sorted({entry.name.removesuffix(".lock") for entry in self._area.iterdir()})
+        return names_in(self._area)
 
     def read(self, path: str) -> bytes:
         return self.client.get(path).data
