@@ -12,6 +12,7 @@ from coursekeep_daemon.fixity.records import (
     Checked,
     Finding,
     FindingChange,
+    FindingKind,
     FindingState,
     FixityCounts,
     Judged,
@@ -187,12 +188,23 @@ def _record(tx: Transaction, checked: Checked, by: str, since: Judged | None) ->
     if checked.kind is None:
         if before is None:
             return FindingChange.NOTHING
+        if not _covers(tx, before, checked):
+            return FindingChange.SAME
         _close(tx, before, checked, by)
         return FindingChange.CLOSED
     if before is None:
         _open(tx, checked, by)
         return FindingChange.OPENED
     return _see(tx, before, checked, by)
+
+
+def _covers(tx: Transaction, before: Finding, checked: Checked) -> bool:
+    """Tell whether a check looked at what a finding says: a check of one version says nothing of later ones that the
+    archive has lost."""
+    if before.kind is not FindingKind.MISSING or before.version is None:
+        return True
+    known = _judged(tx.connection, checked.package_id).versions
+    return all(number in checked.versions for number in known if number >= before.version)
 
 
 def _verified(tx: Transaction, checked: Checked) -> None:

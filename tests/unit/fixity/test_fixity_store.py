@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,22 @@ def test_what_was_never_verified_comes_first_then_the_oldest(house: House) -> No
         other = await store.next_to_verify({"c"})
         assert other is not None
         assert other.package_id == "a"
+
+    house.run(test)
+
+
+def test_a_sound_version_says_nothing_of_later_ones_that_are_missing(house: House) -> None:
+    """A finding of versions that the archive has lost is closed by a check of all of them, not of one."""
+
+    async def test(store: Store) -> None:
+        for number in (1, 2, 3):
+            await packages(store, "a", number=number)
+        lost = replace(wrong("a", 1, 2, 3, kind=FindingKind.MISSING, what="the archive has lost it"), version=2)
+        assert await store.record_check(lost, by="fixity") is FindingChange.OPENED
+        for number in (1, 2):
+            assert await store.record_check(well("a", number), by="ann") is FindingChange.SAME
+        assert await store.finding_of("a") is not None
+        assert await store.record_check(well("a", 1, 2, 3), by="ann") is FindingChange.CLOSED
 
     house.run(test)
 
