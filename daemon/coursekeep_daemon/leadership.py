@@ -12,23 +12,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import structlog
 
 from coursekeep import CoursekeepError
 from coursekeep_daemon.runs.lasting import lasting
+from coursekeep_daemon.runs.waiting import see_through
 from coursekeep_daemon.store import StoreError
 from coursekeep_daemon.store.leading import Candidate
 
 __all__ = ["Cadence", "Leadership"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +105,8 @@ class Leadership:
     async def _stand(self, candidate: Candidate, known: asyncio.Event) -> bool:
         """Wait until this daemon leads, and lead; False where its parts could not be started. Raises `StoreError`."""
         try:
-            while not await _answered(candidate.stand(within=self._cadence.answer)):
+            # a question that is cut off takes the connection with it, and no farewell could be said
+            while not await see_through(candidate.stand(within=self._cadence.answer)):
                 known.set()
                 await self._look(candidate)
             return await self._lead(candidate, known)
@@ -156,7 +155,7 @@ class Leadership:
     async def _look(self, candidate: Candidate) -> None:
         await asyncio.sleep(self._cadence.look)
         beat = time.monotonic() - self._beat_at >= self._cadence.beat
-        await _answered(candidate.look(within=self._cadence.answer, beat=beat))
+        await see_through(candidate.look(within=self._cadence.answer, beat=beat))
         if beat:
             self._beat_at = time.monotonic()
 
@@ -165,16 +164,3 @@ class Leadership:
             await candidate.leave(within=self._cadence.answer)
         except StoreError as error:  # its row is forgotten after a while
             log.info("left_without_farewell", reason=str(error))
-
-
-async def _answered(asking: Coroutine[Any, Any, T]) -> T:
-    """Wait for an answer, also where this is cancelled: a question that is cut off takes the connection with it, and no
-    farewell could be said. Each has its own limit, so it is never long."""
-    asked = asyncio.create_task(asking)
-    try:
-        await asyncio.wait({asked})
-    except asyncio.CancelledError:
-        await asyncio.wait({asked})
-        asked.exception()  # nobody asks for it any more
-        raise
-    return asked.result()

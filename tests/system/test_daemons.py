@@ -52,7 +52,7 @@ def test_a_leader_that_is_killed_is_replaced_within_two_seconds(daemons: list[Da
     took = time.monotonic() - killed
     one.start()
 
-    assert took < 2 + 8, f"the take-over took {took:.1f} s"  # tests share their machine with others; 20 s is far off
+    assert took < 2 + 3, f"the take-over took {took:.1f} s"  # tests share their machine with others
     wait_for("the other to lead still", lambda: leading(daemons) is two)
     seen = one.get("/system")["daemons"]
     assert [(each["pid"], each["leads"]) for each in seen if each["answers"]] == [(one.pid(), False)]

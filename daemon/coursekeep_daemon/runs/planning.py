@@ -86,6 +86,7 @@ class Plannings:
                 await self._settle(run, lms, wake)
             except Conflict as error:  # canceled or ended meanwhile
                 log.info("planning_ended", reason=str(error))
+                self._told.pop(run.id, None)
             except StoreError as error:
                 log.error("store_trouble", during="planning", reason=str(error))
                 self._put_off(run, None)

@@ -102,7 +102,7 @@ class Troubles:
         else:
             self._known[key] = trouble
         if write or key in self._unwritten:
-            if trouble is not None and self._unwritten.get(key, trouble) is None:
+            if trouble is not None and key in self._unwritten and self._unwritten[key] is None:
                 self._begun_anew.add(key)
             self._unwritten[key] = trouble
             if self._writing is None or self._writing.done():

@@ -12,6 +12,7 @@ import pytest
 import structlog
 from fakes.scripted_lms import Script, ScriptedConnector
 from fakes.service_bench import eventually
+from fakes.store_house import sqlite_house
 
 from coursekeep_daemon.runs.backoff import Backoff
 from coursekeep_daemon.runs.holds import Holds
@@ -81,14 +82,11 @@ class Bench:
 @pytest.fixture
 def in_store(tmp_path: Path) -> Callable[[Callable[[Store], Awaitable[None]]], None]:
     def start(test: Callable[[Store], Awaitable[None]]) -> None:
-        async def main() -> None:
-            url = f"sqlite:///{tmp_path}/store.db"
-            Store.upgrade(url)
-            async with Store(url) as store:
-                await store.sync_integrations([("main", "scripted", {})])
-                await test(store)
+        async def with_integration(store: Store) -> None:
+            await store.sync_integrations([("main", "scripted", {})])
+            await test(store)
 
-        asyncio.run(main())
+        sqlite_house(tmp_path).run(with_integration)
 
     return start
 

@@ -34,6 +34,14 @@ def in_store(tmp_path: Path) -> InStore:
     return start
 
 
+def asking(store: Store) -> tuple[Script, Lms, Holds, Watch]:
+    """Make an LMS that answers by a script, and a watch that asks it again at once."""
+    script = Script()
+    lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
+    holds = Holds(store, {"main": lms}, lambda: NOW)
+    return script, lms, holds, Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+
+
 def test_trouble_that_is_met_during_a_look_at_storage_is_judged_by_the_next(in_store: InStore) -> None:
     """A look that began while all was well says nothing of what was met meanwhile."""
 
@@ -69,10 +77,7 @@ def test_a_course_that_one_attempt_failed_does_not_hold_the_integration_long(in_
     """An LMS that answers at once is released at once; one that does not stays held, and says since when."""
 
     async def test(store: Store) -> None:
-        script = Script()
-        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
-        holds = Holds(store, {"main": lms}, lambda: NOW)
-        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+        script, lms, holds, watch = asking(store)
         await watch.start()
         run = await new_run(store)
 
@@ -97,10 +102,7 @@ def test_refused_credentials_that_cannot_be_noted_do_not_end_the_asking(in_store
     """An LMS that answers again, though the store is away, is asked once more: else it would stay held for ever."""
 
     async def test(store: Store) -> None:
-        script = Script()
-        lms = Lms(name="main", id="main", connector=ScriptedConnector(script), courses_at_once=4)
-        holds = Holds(store, {"main": lms}, lambda: NOW)
-        watch = Watch(holds, lambda: 10, 1, Patience(lms=Backoff(first=0.01, longest=0.01)))
+        script, lms, holds, watch = asking(store)
         await watch.start()
         run = await new_run(store)
         noted: list[str] = []
